@@ -1,0 +1,284 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/merchantim/merchantim/internal/stream"
+	"github.com/merchantim/merchantim/internal/stream/journal"
+	"github.com/merchantim/merchantim/internal/vfs"
+)
+
+// eventually waits for something that another goroutine brings about.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// appendUntil appends and waits until an append fails, and returns that error.
+func appendUntil(t *testing.T, s *story, log *journal.Log, most int) error {
+	t.Helper()
+	for range most {
+		if err := s.append(log, 3000)(); err != nil {
+			return err
+		}
+	}
+	t.Fatalf("%d appends were taken", most)
+	return nil
+}
+
+// While the disk does not answer, the log takes what its memory may hold.
+func TestPendingBytesAreBounded(t *testing.T) {
+	free := make(chan struct{})
+	var hold sync.Once
+	held := make(chan struct{})
+	disk := vfs.NewMem()
+	armed := make(chan struct{})
+	fs := vfs.Faulty(disk, func(op vfs.Op) vfs.Fault {
+		select {
+		case <-armed:
+			if op.Kind == vfs.OpSync {
+				hold.Do(func() { close(held) })
+				<-free
+			}
+		default:
+		}
+		return vfs.Fault{}
+	})
+	opt := taleOptions(reading)
+	opt.MaxPendingBytes = 100_000
+	log, err := journal.Open(fs, "/log", opt)
+	failOn(t, err, "open")
+	close(armed)
+	s := newStory()
+	var waits []func() error
+	var refused error
+	for range 200 {
+		wait := s.append(log, 3000)
+		if last := s.partition[0][len(s.partition[0])-1]; last.refused {
+			refused = wait()
+			break
+		}
+		waits = append(waits, wait)
+	}
+	if !errors.Is(refused, stream.ErrOverloaded) {
+		t.Fatalf("with %d bytes pending: %v", log.Stats().PendingBytes, refused)
+	}
+	if n := log.Stats().PendingBytes; n < 90_000 || n > 100_000 {
+		t.Fatalf("%d bytes are pending", n)
+	}
+	<-held
+	close(free)
+	for _, wait := range waits {
+		failOn(t, wait(), "answer")
+	}
+	failOn(t, s.append(log, 3000)(), "append when the disk answers again")
+	failOn(t, log.Close(), "close")
+	failOn(t, s.check(disk.Crash(rand.New(rand.NewPCG(1, 5)))), "check")
+}
+
+// A full disk is answered with unavailable, and when there is space the log
+// goes on by itself.
+func TestFullDiskHeals(t *testing.T) {
+	disk := vfs.NewMem()
+	disk.SetLimit(5 * 64 << 10)
+	log := openTale(t, disk, reading)
+	s := newStory()
+	err := appendUntil(t, s, log, 200)
+	if !errors.Is(err, stream.ErrUnavailable) {
+		t.Fatalf("append with a full disk: %v", err)
+	}
+	if err := s.append(log, 3000)(); !errors.Is(err, stream.ErrUnavailable) {
+		t.Fatalf("append with a disk still full: %v", err)
+	}
+	disk.SetLimit(0)
+	eventually(t, "an append after space was made", func() bool { return s.append(log, 3000)() == nil })
+	failOn(t, s.read(log, reading, true), "read")
+	failOn(t, log.Close(), "close")
+	failOn(t, s.check(disk.Crash(rand.New(rand.NewPCG(1, 6)))), "check")
+}
+
+// A commit can be written even when records cannot; it makes space.
+func TestCommitsEmptyAFullDisk(t *testing.T) {
+	t.Parallel()
+	for _, limited := range []bool{true, false} {
+		disk := vfs.NewMem()
+		opt := taleOptions(reading)
+		want := stream.ErrUnavailable
+		if limited {
+			opt.MaxDiskBytes = 5 * 64 << 10
+			want = stream.ErrOverloaded
+		} else {
+			disk.SetLimit(5 * 64 << 10)
+		}
+		log, err := journal.Open(disk, "/log", opt)
+		failOn(t, err, "open")
+		s := newStory()
+		for range 4 {
+			if err := appendUntil(t, s, log, 200); !errors.Is(err, want) {
+				t.Fatalf("append to a full log: %v, want %v", err, want)
+			}
+			failOn(t, s.read(log, reading, true), "read")
+			eventually(t, "an append after the commit", func() bool { return s.append(log, 3000)() == nil })
+			if n := log.Stats().DiskBytes; n > 5*64<<10 {
+				t.Fatalf("the log takes %d bytes", n)
+			}
+		}
+		failOn(t, log.Close(), "close")
+		failOn(t, s.check(disk.Crash(rand.New(rand.NewPCG(1, 7)))), "check")
+	}
+}
+
+// Segments go when the slowest group has committed them, not before; a topic
+// without groups holds nothing.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewMem()
+	opt := taleOptions(reading, "slow")
+	opt.Topics = append(opt.Topics, stream.Topic{ID: 9, Name: "free", Partitions: 1})
+	log, err := journal.Open(disk, "/log", opt)
+	failOn(t, err, "open")
+	s := newStory()
+	round := func() {
+		for range 20 {
+			failOn(t, s.append(log, 3000)(), "append")
+			failOn(t, log.Append(9, []stream.Record{{Value: make([]byte, 3000)}}, nil), "append")
+		}
+		failOn(t, s.read(log, reading, true), "read")
+	}
+	for range 4 {
+		round()
+	}
+	full := log.Stats().DiskBytes
+	if full < 6*64<<10 {
+		t.Fatalf("%d bytes on disk while a group has committed nothing", full)
+	}
+	failOn(t, s.read(log, "slow", true), "read")
+	eventually(t, "segments removed", func() bool {
+		return log.Stats().DiskBytes <= 3*64<<10
+	})
+	for range 10 {
+		round()
+		failOn(t, s.read(log, "slow", true), "read")
+	}
+	eventually(t, "segments removed", func() bool {
+		return log.Stats().DiskBytes <= 3*64<<10
+	})
+	failOn(t, log.Close(), "close")
+	opt.Groups = opt.Groups[:1]
+	failOn(t, s.check(undeclared(t, disk, opt)), "check")
+}
+
+// undeclared opens and closes a log, so that it knows the topics of the story
+// and no other groups than opt's.
+func undeclared(t *testing.T, fs vfs.FS, opt journal.Options) vfs.FS {
+	t.Helper()
+	log, err := journal.Open(fs, "/log", opt)
+	failOn(t, err, "open")
+	failOn(t, log.Close(), "close")
+	return fs
+}
+
+// A commit that no record follows is durable after a while.
+func TestLoneCommitBecomesDurable(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewMem()
+	log := openTale(t, disk, reading)
+	s := newStory()
+	failOn(t, s.append(log, 10, 11, 12)(), "append")
+	before := log.Stats().Syncs
+	failOn(t, s.read(log, reading, true), "read")
+	eventually(t, "a sync for the commit", func() bool { return log.Stats().Syncs > before })
+	after := disk.Crash(rand.New(rand.NewPCG(1, 8)))
+	log = openTale(t, after, reading)
+	if lag := log.Stats().Lag[reading]; lag != 0 {
+		t.Fatalf("the group lags by %d after its commit", lag)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	for name, change := range map[string]func(*journal.Options){
+		"a topic twice":              func(o *journal.Options) { o.Topics = append(o.Topics, o.Topics[0]) },
+		"the reserved topic":         func(o *journal.Options) { o.Topics[0].ID = 255 },
+		"a topic without partitions": func(o *journal.Options) { o.Topics[0].Partitions = 0 },
+		"a topic without a name":     func(o *journal.Options) { o.Topics[0].Name = "" },
+		"too many partitions":        func(o *journal.Options) { o.Topics[0].Partitions = 1 << 20 },
+		"a group twice":              func(o *journal.Options) { o.Groups = append(o.Groups, o.Groups[0]) },
+		"a group of no topic":        func(o *journal.Options) { o.Groups[0].Topic = 1 },
+		"tiny segments":              func(o *journal.Options) { o.SegmentBytes = 4096 },
+		"records over segments":      func(o *journal.Options) { o.MaxRecordBytes = 1 << 20 },
+		"a tiny disk":                func(o *journal.Options) { o.MaxDiskBytes = o.SegmentBytes },
+		"a negative limit":           func(o *journal.Options) { o.TailBytes = -1 },
+		"more offsets than fit":      func(o *journal.Options) { o.Topics[0].Partitions = 5000 },
+	} {
+		opt := taleOptions(reading)
+		change(&opt)
+		if log, err := journal.Open(vfs.NewMem(), "/log", opt); err == nil {
+			_ = log.Close()
+			t.Errorf("%s: opened", name)
+		}
+	}
+}
+
+func TestFolderIsLocked(t *testing.T) {
+	fs := vfs.NewMem()
+	log := openTale(t, fs, reading)
+	if _, err := journal.Open(fs, "/log", taleOptions(reading)); !errors.Is(err, vfs.ErrLocked) {
+		t.Fatalf("second open: %v", err)
+	}
+	failOn(t, log.Close(), "close")
+	openTale(t, fs, reading)
+}
+
+// An owner that commits what it has not read gives it up: its segments go, are
+// used for other records, and Next passes on to the oldest record kept.
+func TestCommitAheadOfReading(t *testing.T) {
+	fs := vfs.NewMem()
+	opt := taleOptions(reading)
+	opt.ReadAheadBytes = 1
+	log, err := journal.Open(fs, "/log", opt)
+	failOn(t, err, "open")
+	s := newStory()
+	fill := func() {
+		for range 60 {
+			failOn(t, s.append(log, 3000)(), "append")
+		}
+	}
+	fill()
+	err = log.Consume(t.Context(), reading, func(ctx context.Context, p stream.Partition) error {
+		if p.ID() != 0 {
+			return p.Commit(p.End())
+		}
+		recs, err := p.Next(ctx, nil, 1)
+		if err != nil || recs[0].Position.Offset != 0 {
+			return fmt.Errorf("first record: %v, %w", recs, err)
+		}
+		if err := p.Commit(p.End()); err != nil {
+			return err
+		}
+		eventually(t, "segments removed", func() bool { return log.Stats().DiskBytes <= 4*64<<10 })
+		fill()
+		for next := int64(1); ; next = recs[0].Position.Offset + 1 {
+			if recs, err = p.Next(ctx, recs[:0], 1); err != nil {
+				return err
+			}
+			switch o := recs[0].Position.Offset; {
+			case o < next:
+				return fmt.Errorf("offset %d after %d", o, next)
+			case o >= p.End():
+				return nil
+			}
+		}
+	})
+	failOn(t, err, "consume")
+	failOn(t, log.Close(), "close")
+}
