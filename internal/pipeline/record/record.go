@@ -1,0 +1,128 @@
+// Package record lays out the values of the log's records. The first byte is
+// the version of the layout, the second the kind; a reader refuses what it
+// does not know, which parks the record. Golden files in testdata fix every
+// encoding: a change needs a new version.
+package record
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/merchantim/merchantim/domain"
+	"github.com/merchantim/merchantim/domain/chat"
+	"github.com/merchantim/merchantim/internal/enc"
+	"github.com/merchantim/merchantim/internal/stream"
+)
+
+// The topics of the pipeline. Numbers are never reused.
+const (
+	SingleTopic stream.TopicID = 1 // key: conversation
+	MixedTopic  stream.TopicID = 2 // key: user
+)
+
+const version = 1
+
+// ErrUnknown: a version or kind that this program does not know.
+var ErrUnknown = errors.New("record: unknown version or kind")
+
+// Kind tells the records of a topic apart.
+type Kind uint8
+
+// Kinds of both topics.
+const (
+	Open   Kind = 1 // single: make a conversation
+	Send   Kind = 2 // single: a message
+	Extend Kind = 3 // mixed: an entry for the inboxes of members
+	Read   Kind = 4 // mixed: a user has read up to an index
+)
+
+// Single is a record of the single topic; its key is the conversation.
+type Single struct {
+	Kind    Kind
+	Origin  domain.Origin
+	Send    chat.Send // Open: only Conversation, From and At
+	Members []domain.UserID
+}
+
+// AppendSend encodes a message. The conversation stands in the key.
+func AppendSend(dst []byte, origin domain.Origin, s *chat.Send) []byte {
+	dst = head(dst, Send, origin, s.At)
+	dst = enc.Bytes(dst, s.From)
+	dst = enc.Bytes(dst, s.Key)
+	dst = enc.Bytes(dst, s.After)
+	dst = append(dst, s.ID[:]...)
+	dst = append(dst, byte(s.Kind))
+	return append(dst, s.Body...)
+}
+
+// AppendOpen encodes the making of a conversation.
+func AppendOpen(dst []byte, origin domain.Origin, from domain.UserID, at int64, members []domain.UserID) []byte {
+	dst = head(dst, Open, origin, at)
+	dst = enc.Bytes(dst, from)
+	return appendUsers(dst, members)
+}
+
+func head(dst []byte, kind Kind, origin domain.Origin, at int64) []byte {
+	dst = append(dst, version, byte(kind))
+	dst = enc.Uvarint(dst, uint64(at))
+	dst = enc.Uvarint(dst, uint64(origin.Node))
+	dst = enc.Uvarint(dst, origin.Conn)
+	return enc.Bytes(dst, origin.Request)
+}
+
+func readHead(r *enc.Reader, origin *domain.Origin) (kind Kind, at int64, err error) {
+	v := r.Byte()
+	kind = Kind(r.Byte())
+	if r.Err() == nil && v != version {
+		return 0, 0, fmt.Errorf("%w: version %d", ErrUnknown, v)
+	}
+	at = int64(r.Uvarint())
+	origin.Node = uint32(r.Uvarint())
+	origin.Conn = r.Uvarint()
+	origin.Request = r.Bytes()
+	return kind, at, r.Err()
+}
+
+// DecodeSingle decodes into s; byte fields are views of key and value.
+func DecodeSingle(key, value []byte, s *Single) error {
+	*s = Single{}
+	if len(key) != len(s.Send.Conversation) {
+		return fmt.Errorf("record: key: %w", enc.ErrMalformed)
+	}
+	copy(s.Send.Conversation[:], key)
+	r := enc.Read(value)
+	var err error
+	if s.Kind, s.Send.At, err = readHead(&r, &s.Origin); err != nil {
+		return err
+	}
+	s.Send.From = domain.UserID(r.Bytes())
+	switch s.Kind {
+	case Open:
+		s.Members = readUsers(&r)
+	case Send:
+		s.Send.Key = r.Bytes()
+		s.Send.After = r.Bytes()
+		s.Send.ID = r.ID()
+		s.Send.Kind = chat.Kind(r.Byte())
+		s.Send.Body = r.Take(uint64(r.Rest()))
+	default:
+		return fmt.Errorf("%w: kind %d", ErrUnknown, s.Kind)
+	}
+	return r.Done()
+}
+
+func appendUsers(dst []byte, users []domain.UserID) []byte {
+	dst = enc.Uvarint(dst, uint64(len(users)))
+	for _, u := range users {
+		dst = enc.Bytes(dst, u)
+	}
+	return dst
+}
+
+func readUsers(r *enc.Reader) []domain.UserID {
+	users := make([]domain.UserID, r.Count(1))
+	for i := range users {
+		users[i] = domain.UserID(r.Bytes())
+	}
+	return users
+}

@@ -1,0 +1,154 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/merchantim/merchantim/internal/pipeline/record"
+	"github.com/merchantim/merchantim/internal/store"
+	"github.com/merchantim/merchantim/internal/stream"
+)
+
+// shell drives one partition of a stage: read, step, append, answer, note
+// progress. It is one goroutine.
+type shell struct {
+	*Stages
+	stage     stage
+	owner     owner
+	partition stream.Partition
+	done      progress
+	taken     int64                 // one past the newest record taken
+	passed    func(partition int32) // called once what was there at the start is done
+	buf       []stream.Record
+}
+
+// run works until ctx ends or the log fails.
+func (s *shell) run(ctx context.Context) error {
+	ctx, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
+	s.done.lose = lose
+	p := s.partition
+	s.taken = p.Start()
+	s.done.next.Store(s.taken)
+	s.stage.reached.note(p.ID(), s.taken)
+	release := s.Writer.Register(&store.Mark{
+		Topic: uint8(s.stage.topic), Partition: p.ID(), Kept: s.stage.kept,
+		Incarnation: s.Incarnation, Next: &s.done.next, Commit: p.Commit,
+	})
+	defer release()
+	for {
+		recs, err := s.next(ctx)
+		if ctx.Err() != nil {
+			return ended(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.stage.name, err)
+		}
+		if s.batch(ctx, recs) != nil {
+			return ended(ctx)
+		}
+		if s.stage.linger > 0 && len(recs) < s.Batch {
+			select {
+			case <-time.After(s.stage.linger):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// ended is what an owner returns once its ctx has ended: nil unless it must
+// begin again.
+func ended(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), errLost) {
+		return errLost
+	}
+	return nil
+}
+
+// next waits for records. While the start is being caught up with and only own
+// appends are awaited, it looks again and again whether they are durable.
+func (s *shell) next(ctx context.Context) (recs []stream.Record, err error) {
+	end := s.partition.End()
+	for s.done.next.Load() < end {
+		if s.taken < end {
+			break
+		}
+		short, cancel := context.WithTimeout(ctx, time.Millisecond)
+		s.buf, err = s.partition.Next(short, s.buf[:0], s.Batch)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return s.buf, err
+		}
+	}
+	if s.done.next.Load() >= end {
+		s.passed(s.partition.ID())
+	}
+	s.buf, err = s.partition.Next(ctx, s.buf[:0], s.Batch)
+	return s.buf, err
+}
+
+// batch takes records through the step. It returns an error only when ctx ends.
+func (s *shell) batch(ctx context.Context, recs []stream.Record) error {
+	s.Watch.Batch(s.stage.name, len(recs))
+	if s.owner.outbox != nil {
+		// Answers go out however this ends: who applies the record again is silent.
+		defer s.owner.outbox.Flush()
+	}
+	if s.stage.kept {
+		if err := s.Writer.Room(ctx); err != nil {
+			return err
+		}
+	}
+	next := recs[len(recs)-1].Position.Offset + 1
+	if err := s.stage.behind.await(ctx, s.partition.ID(), next); err != nil {
+		return err
+	}
+	if s.owner.outbox != nil {
+		// Even when the owner is cut short: what it has decided stands, and the
+		// replay does not answer again.
+		defer s.owner.outbox.Flush()
+	}
+	for i := range recs {
+		if err := s.insist(ctx, func() error { return s.owner.step(ctx, &recs[i]) }); err != nil {
+			return err
+		}
+	}
+	s.taken = next
+	s.stage.reached.note(s.partition.ID(), next)
+	var out []stream.Record
+	if s.owner.appends != nil {
+		out = s.owner.appends()
+	}
+	durable := s.done.batch(s.taken, len(out) > 0)
+	if len(out) > 0 {
+		err := s.insist(ctx, func() error {
+			return s.done.hand(func() error { return s.Log.Append(record.MixedTopic, out, durable) })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insist repeats what fails until it works: a failing store stops the
+// partition, it never loses a record. It gives up only when ctx ends.
+func (s *shell) insist(ctx context.Context, fn func() error) error {
+	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := fn()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.Logger.Warn("stage is held up; trying again", "stage", s.stage.name, "err", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

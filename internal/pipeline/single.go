@@ -1,0 +1,184 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/merchantim/merchantim/domain"
+	"github.com/merchantim/merchantim/domain/chat"
+	"github.com/merchantim/merchantim/internal/pipeline/record"
+	"github.com/merchantim/merchantim/internal/store"
+	"github.com/merchantim/merchantim/internal/stream"
+)
+
+// single gives the messages of its partition's conversations their place: the
+// only writer of their chains. Its decisions depend on the records before,
+// and on nothing else.
+type single struct {
+	chains *store.Chains
+	states *cache[domain.ConversationID, *store.ChainState]
+	outbox Outbox
+	watch  Observer
+	mixed  int32 // partitions of the mixed topic
+	rec    record.Single
+	fan    fanout
+}
+
+// maxChains is how many chains each owner keeps at hand, and maxChainBytes how
+// much memory they take; twice that, see cache.
+const (
+	maxChains     = 50_000
+	maxChainBytes = 64 << 20
+)
+
+func newSingle(chains *store.Chains, outbox Outbox, watch Observer, mixed int32) *single {
+	return &single{
+		chains: chains, outbox: outbox, watch: watch, mixed: mixed,
+		states: newCache[domain.ConversationID, *store.ChainState](maxChains, maxChainBytes),
+	}
+}
+
+// step takes one record. An error means that the store could not be read:
+// nothing was changed, and the same record must be given again.
+func (s *single) step(ctx context.Context, r *stream.Record) error {
+	err := record.DecodeSingle(r.Key, r.Value, &s.rec)
+	if len(r.Key) != len(domain.ConversationID{}) {
+		s.watch.Parked()
+		return nil // no conversation to park it in; accept never writes such a record
+	}
+	state, lerr := s.load(ctx, domain.ConversationID(r.Key))
+	if lerr != nil {
+		return lerr
+	}
+	if err != nil {
+		return s.park(ctx, state, r)
+	}
+	pos := position(r.Position)
+	if !state.Head.Position.Before(pos) {
+		return s.repeat(ctx, state, r)
+	}
+	return s.decide(ctx, state, r, pos)
+}
+
+func (s *single) load(ctx context.Context, id domain.ConversationID) (*store.ChainState, error) {
+	if state, ok := s.states.get(id); ok {
+		return state, nil
+	}
+	state, err := s.chains.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s.states.put(id, state)
+	return state, nil
+}
+
+// decide applies a new record.
+func (s *single) decide(ctx context.Context, state *store.ChainState, r *stream.Record, pos domain.Position) error {
+	if s.rec.Kind == record.Open {
+		if state.Open(s.rec.Members, pos) {
+			s.chains.SaveHead(state)
+		}
+		s.outbox.Opened(s.rec.Origin, state.ID)
+		return nil
+	}
+	size := state.Size()
+	out, err := s.send(ctx, state, pos)
+	if errors.Is(err, errPoison) {
+		if err := s.park(ctx, state, r); err != nil {
+			return err
+		}
+		s.outbox.Refused(s.rec.Origin, domain.Refuse(domain.Internal, "The message could not be processed."))
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pipeline: single: %w", err)
+	}
+	switch out.Result {
+	case chat.Refused:
+		s.outbox.Refused(s.rec.Origin, out.Refusal)
+		return nil
+	case chat.Repeated:
+		s.watch.Repeated()
+	case chat.Appended:
+		s.chains.Append(state, &out, s.rec.Send.Body)
+		s.fan.out(state, &out.Entry, &s.rec, s.mixed)
+		s.states.grew(state.Size() - size)
+	}
+	s.outbox.Sent(s.rec.Origin, state.ID, &out.Entry)
+	s.watch.Answered(s.rec.Send.At)
+	return nil
+}
+
+// errPoison: the chain cannot decide on this record, now or ever.
+var errPoison = errors.New("pipeline: poison")
+
+// send has the chain decide. A panic is a defect that this record brought to
+// light: it is parked, with the chain as before, so that the others go on.
+func (s *single) send(ctx context.Context, state *store.ChainState, pos domain.Position) (out chat.Outcome, err error) {
+	before := state.Head
+	defer func() {
+		if p := recover(); p != nil {
+			state.Head = before
+			err = errPoison
+		}
+	}()
+	return state.Send(&s.rec.Send, pos, s.chains.Past(ctx, state.ID))
+}
+
+// repeat takes a record that was applied before a crash or a hand-over: its
+// entry stands, only what followed from it may be missing.
+func (s *single) repeat(ctx context.Context, state *store.ChainState, r *stream.Record) error {
+	if s.rec.Kind == record.Open {
+		s.outbox.Opened(s.rec.Origin, state.ID)
+		return nil
+	}
+	e, found, err := state.Find(s.rec.Send.From, s.rec.Send.Key, s.chains.Past(ctx, state.ID))
+	if err != nil {
+		return err
+	}
+	// An entry of this key that another record made stands elsewhere in the order:
+	// told of here, it would overtake those before it, and an inbox skips whatever
+	// is not above the newest that it took.
+	if !found || e.ID != s.rec.Send.ID { // it was refused then, repeated, or parked
+		_, err = s.buried(ctx, state, r)
+		return err
+	}
+	s.fan.out(state, &e, &s.rec, s.mixed)
+	return nil
+}
+
+// buried reports whether a record was parked before, and repeats what followed.
+func (s *single) buried(ctx context.Context, state *store.ChainState, r *stream.Record) (bool, error) {
+	index, known, err := s.chains.Buried(ctx, state.ID, placeOf(r))
+	if err == nil && known && index > 0 {
+		e := chat.Entry{Index: index, N: state.Head.N, At: state.Head.At}
+		s.fan.out(state, &e, &record.Single{}, s.mixed)
+	}
+	return known, err
+}
+
+func placeOf(r *stream.Record) store.Place {
+	return store.Place{Partition: r.Partition, Position: position(r.Position)}
+}
+
+// park puts a record that cannot be processed aside: a dead letter, and a void
+// entry that holds its place.
+func (s *single) park(ctx context.Context, state *store.ChainState, r *stream.Record) error {
+	if known, err := s.buried(ctx, state, r); known || err != nil {
+		return err
+	}
+	s.watch.Parked()
+	if !state.Head.Exists() {
+		s.chains.Bury(state, placeOf(r), 0, r.Value)
+		return nil
+	}
+	out := state.Park(state.Head.At, position(r.Position))
+	s.chains.Append(state, &out, []byte(voidBody))
+	s.chains.Bury(state, placeOf(r), out.Entry.Index, r.Value)
+	s.fan.out(state, &out.Entry, &record.Single{}, s.mixed)
+	return nil
+}
+
+// voidBody is what a client sees in place of a parked record.
+const voidBody = `{"type":"void"}`

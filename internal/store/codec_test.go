@@ -1,0 +1,196 @@
+package store
+
+import (
+	"encoding/hex"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/merchantim/merchantim/domain"
+	"github.com/merchantim/merchantim/domain/chat"
+	"github.com/merchantim/merchantim/domain/conversation"
+	"github.com/merchantim/merchantim/domain/user"
+)
+
+var golden = flag.Bool("golden", false, "write golden files that do not exist yet; those that do are never changed")
+
+var (
+	convA   = domain.DirectID("ann", "bob")
+	convB   = domain.DirectID("ann", "eve")
+	members = []domain.UserID{"ann", "bob"}
+
+	exampleHead = chat.Head{
+		Position: domain.Position{Incarnation: 2, Offset: 12345}, Last: 300, N: 299, At: 1790000000123,
+		Members: members, Tail: []uint32{1, 0xdeadbeef, 0},
+	}
+	exampleInbox = user.Inbox{Position: domain.Position{Incarnation: 1, Offset: 99}, Last: 1 << 33}
+	exampleItems = []user.Item{
+		{Index: 41, Pre: 40, Conversation: convA, Entry: 7}, {Index: 42, Pre: 41, Conversation: convB, Entry: 1},
+		{Index: 43, Pre: 42, Conversation: convA, Entry: 8}, {Index: 44, Pre: 43, Conversation: convA, Entry: 300},
+	}
+	exampleRow = conversation.Row{With: "bob", Index: 300, N: 299, At: 1790000000123, OwnN: 7, Read: 250, ReadN: 249}
+	exampleRun = []chat.Message{
+		{Entry: chat.Entry{Index: 9, Pre: 8, N: 8, ID: domain.MessageID{1, 2, 3}, From: "ann", Key: []byte("k9"), Kind: chat.Text,
+			At: 1790000000123, Hash: 0x0102030405060708}, Body: []byte("nine")},
+		{Entry: chat.Entry{Index: 10, Pre: 9, N: 8, Kind: chat.Void, At: 1790000000123}, Body: []byte(`{"type":"void"}`)},
+	}
+)
+
+func exampleRunValues() *run {
+	r := newRun(9)
+	for i := range exampleRun {
+		r.add(&exampleRun[i].Entry, exampleRun[i].Body)
+	}
+	return r
+}
+
+func messages(metas, bodies []byte) (all []chat.Message, err error) {
+	err = decodeRun(metas, bodies, members, func(m chat.Message) bool {
+		all = append(all, m)
+		return true
+	})
+	return all, err
+}
+
+// Stores written by this version are read by every later one.
+func TestGolden(t *testing.T) {
+	r := exampleRunValues()
+	for name, x := range map[string]struct {
+		value  []byte
+		want   any
+		decode func(value []byte) (any, error)
+	}{
+		"head":   {encodeHead(&exampleHead), exampleHead, func(v []byte) (any, error) { return decodeHead(v) }},
+		"inbox":  {encodeInbox(&exampleInbox), exampleInbox, func(v []byte) (any, error) { return decodeInbox(v) }},
+		"items":  {encodeItems(exampleItems), exampleItems, func(v []byte) (any, error) { return decodeItems(41, v) }},
+		"row":    {encodeRow(&exampleRow), exampleRow, func(v []byte) (any, error) { return decodeRow(v) }},
+		"metas":  {r.metas, exampleRun, func(v []byte) (any, error) { return messages(v, r.bodies) }},
+		"bodies": {r.bodies, exampleRun, func(v []byte) (any, error) { return messages(r.metas, v) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join("testdata", name+".golden")
+			if _, err := os.Stat(file); *golden && errors.Is(err, os.ErrNotExist) {
+				if err := os.WriteFile(file, []byte(hex.EncodeToString(x.value)+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			text, err := os.ReadFile(file) //nolint:gosec // a name of ours
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := hex.EncodeToString(x.value); got != strings.TrimSpace(string(text)) {
+				t.Errorf("encoded\n%s, golden\n%s", got, text)
+			}
+			value, err := hex.DecodeString(strings.TrimSpace(string(text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := x.decode(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(x.want, got, cmpopts.EquateEmpty()); d != "" {
+				t.Error(d)
+			}
+			for n := range value {
+				if got, err := x.decode(value[:n]); err == nil && cmp.Equal(x.want, got, cmpopts.EquateEmpty()) {
+					t.Errorf("%d of %d bytes are the same", n, len(value))
+				}
+			}
+			value[0] = layout + 1
+			if _, err := x.decode(value); err == nil {
+				t.Error("an unknown layout is taken")
+			}
+		})
+	}
+}
+
+// again checks that what was decoded is decoded the same once more.
+func again[T any](t *testing.T, x T, encoded []byte, decode func([]byte) (T, error)) {
+	t.Helper()
+	got, err := decode(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(x, got, cmpopts.EquateEmpty()); d != "" {
+		t.Fatal(d)
+	}
+}
+
+func FuzzDecodeHead(f *testing.F) {
+	f.Add(encodeHead(&exampleHead))
+	f.Add(encodeHead(&chat.Head{}))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		if h, err := decodeHead(value); err == nil {
+			if len(h.Members)+4*len(h.Tail) > len(value) {
+				t.Fatal("more than its input")
+			}
+			again(t, h, encodeHead(&h), decodeHead)
+		}
+	})
+}
+
+func FuzzDecodeInbox(f *testing.F) {
+	f.Add(encodeInbox(&exampleInbox))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		if b, err := decodeInbox(value); err == nil {
+			again(t, b, encodeInbox(&b), decodeInbox)
+		}
+	})
+}
+
+func FuzzDecodeItems(f *testing.F) {
+	f.Add(encodeItems(exampleItems))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		decode := func(v []byte) ([]user.Item, error) { return decodeItems(41, v) }
+		if items, err := decode(value); err == nil {
+			if 2*len(items) > len(value) {
+				t.Fatal("more than its input")
+			}
+			again(t, items, encodeItems(items), decode)
+		}
+	})
+}
+
+func FuzzDecodeRow(f *testing.F) {
+	f.Add(encodeRow(&exampleRow))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		if row, err := decodeRow(value); err == nil {
+			again(t, row, encodeRow(&row), decodeRow)
+		}
+	})
+}
+
+func FuzzDecodeRun(f *testing.F) {
+	r := exampleRunValues()
+	f.Add(r.metas, r.bodies)
+	f.Fuzz(func(t *testing.T, metas, bodies []byte) {
+		if bodies == nil {
+			bodies = []byte{}
+		}
+		all, err := messages(metas, bodies)
+		if err != nil {
+			return
+		}
+		if 30*len(all) > len(metas) {
+			t.Fatalf("%d entries out of %d bytes", len(all), len(metas))
+		}
+		copied := newRun(0)
+		for i := range all {
+			copied.add(&all[i].Entry, all[i].Body)
+		}
+		got, err := messages(copied.metas, copied.bodies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(all, got, cmpopts.EquateEmpty()); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
