@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/merchantim/merchantim/config"
+	"github.com/merchantim/merchantim/internal/admin"
+	"github.com/merchantim/merchantim/internal/app"
+)
+
+func serveCommand(program string) *cobra.Command {
+	var (
+		s         settings
+		portsFile string
+		printOnly bool
+		shipped   = config.Default()
+	)
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server until it is told to stop",
+		Long: `Run the server until it is told to stop (Ctrl-C or SIGTERM).
+
+Settings come from the shipped values, then --config, then the environment
+(MERCHANTIM_JOURNAL_SEGMENT_BYTES for journal.segment_bytes), then these flags.`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	s.add(flags, "data", "data", shipped.Data, "folder that holds everything the server keeps")
+	s.add(flags, "listen", "listen", shipped.Listen, "address for clients; port 0 picks a free one")
+	s.add(flags, "admin", "admin", shipped.Admin, "address for health, metrics and commands")
+	flags.StringVar(&portsFile, "ports-file", "", "write the bound addresses here as JSON when ready")
+	flags.BoolVar(&printOnly, "print-config", false, "print the effective configuration and stop")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := s.load(cmd.Flags())
+		switch {
+		case err != nil:
+			return err
+		case printOnly:
+			return cfg.Print(cmd.OutOrStdout())
+		}
+		srv := server{cfg: cfg, portsFile: portsFile, program: program, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
+		return srv.run(cmd.Context())
+	}
+	return cmd
+}
+
+// server is one run of serve.
+type server struct {
+	cfg       config.Config
+	portsFile string
+	program   string
+	out, log  io.Writer
+}
+
+// run claims the data folder, serves until ctx ends and leaves both files of
+// addresses only while the server answers.
+func (s server) run(ctx context.Context) (err error) {
+	claim, err := admin.ClaimData(s.cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.withdraw(), claim.Close()) }()
+	if err := s.withdraw(); err != nil { // of a run that was killed
+		return err
+	}
+	a, err := app.Open(s.cfg, newLogger(s.cfg.Log, s.log))
+	if err != nil {
+		return err
+	}
+	return a.Serve(ctx, func() error {
+		return s.announce(claim, admin.Ports{Listen: a.Addr(), Admin: a.AdminAddr()})
+	})
+}
+
+func (s server) announce(claim *admin.Claim, ports admin.Ports) error {
+	if err := claim.Announce(ports); err != nil {
+		return err
+	}
+	if s.portsFile != "" {
+		if err := ports.Write(s.portsFile); err != nil {
+			return err
+		}
+	}
+	where := dataFlag(s.cfg.Data)
+	_, err := fmt.Fprintf(s.out, `merchantim is ready.
+
+  clients  ws://%s/v1/link
+  admin    http://%s (health, metrics)
+  data     %s
+
+To see it work, open two more terminals here and chat:
+
+  %s demo --as alice --with bob%s
+  %[4]s demo --as bob --with alice%[5]s
+
+Ctrl-C stops the server. Kill it and start it again, too: nothing is lost.
+`, ports.Listen, ports.Admin, s.cfg.Data, s.program, where)
+	return err
+}
+
+func (s server) withdraw() error {
+	if s.portsFile == "" {
+		return nil
+	}
+	err := os.Remove(s.portsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// dataFlag is what a command needs to find a data folder: nothing for the
+// shipped one.
+func dataFlag(data string) string {
+	if data == config.Default().Data {
+		return ""
+	}
+	return " --data " + data
+}

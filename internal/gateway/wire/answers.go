@@ -1,0 +1,161 @@
+package wire
+
+import "strconv"
+
+// Welcome is the answer to hello.
+type Welcome struct {
+	User         string
+	Epoch        string
+	InboxIndex   uint64 // newest entry of the user's inbox, 0: none
+	HeartbeatMS  int64
+	MaxTextBytes int
+	MaxInflight  int
+	At           int64
+}
+
+// AppendWelcome appends the answer to hello.
+func AppendWelcome(dst, id []byte, w *Welcome) []byte {
+	dst = appendAnswer(dst, `{"type":"welcome","id":`, id)
+	dst = append(dst, `,"user":`...)
+	dst = appendString(dst, w.User)
+	dst = append(dst, `,"epoch":`...)
+	dst = appendString(dst, w.Epoch)
+	dst = append(dst, `,"inbox":{"index":`...)
+	dst = strconv.AppendUint(dst, w.InboxIndex, 10)
+	dst = append(dst, `},"heartbeat_ms":`...)
+	dst = strconv.AppendInt(dst, w.HeartbeatMS, 10)
+	dst = append(dst, `,"max_text_bytes":`...)
+	dst = strconv.AppendInt(dst, int64(w.MaxTextBytes), 10)
+	dst = append(dst, `,"max_inflight":`...)
+	dst = strconv.AppendInt(dst, int64(w.MaxInflight), 10)
+	dst = appendAt(dst, w.At)
+	return append(dst, '}')
+}
+
+// AppendOpened appends the answer to open.
+func AppendOpened(dst, id []byte, conversation [16]byte) []byte {
+	dst = appendAnswer(dst, `{"type":"opened","id":`, id)
+	dst = append(dst, `,"conversation":"`...)
+	dst = AppendUUID(dst, conversation)
+	return append(dst, `"}`...)
+}
+
+// AppendMessages appends the answer to history. Messages ascend by index; more
+// says that there are further ones in the direction asked.
+func AppendMessages(dst, id []byte, conversation [16]byte, messages []Message, more bool) []byte {
+	dst = appendAnswer(dst, `{"type":"messages","id":`, id)
+	dst = append(dst, `,"conversation":"`...)
+	dst = AppendUUID(dst, conversation)
+	dst = append(dst, `","messages":[`...)
+	for i := range messages {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '{')
+		dst = AppendMsgTail(dst, &messages[i])
+	}
+	dst = append(dst, `],"more":`...)
+	dst = strconv.AppendBool(dst, more)
+	return append(dst, '}')
+}
+
+// Entry is an entry of an inbox with its message.
+type Entry struct {
+	InboxIndex uint64
+	InboxPre   uint64
+	Message    Message
+}
+
+// AppendEntries appends the answer to inbox. Entries ascend by inbox index;
+// newest is the newest of the inbox, not of this page.
+func AppendEntries(dst, id []byte, entries []Entry, newest uint64) []byte {
+	dst = appendAnswer(dst, `{"type":"entries","id":`, id)
+	dst = append(dst, `,"entries":[`...)
+	for i := range entries {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '{')
+		dst = appendInbox(dst, entries[i].InboxIndex, entries[i].InboxPre)
+		dst = AppendMsgTail(dst, &entries[i].Message)
+	}
+	dst = append(dst, `],"newest":`...)
+	dst = strconv.AppendUint(dst, newest, 10)
+	return append(dst, '}')
+}
+
+// Conversation is a row of a user's list.
+type Conversation struct {
+	ID     [16]byte
+	With   string
+	Index  uint64 // newest
+	N      uint64
+	Read   uint64 // index up to which the caller has read
+	Unread uint64
+	At     int64
+}
+
+// AppendConversations appends the answer to list. An empty cursor is left out:
+// the end.
+func AppendConversations(dst, id []byte, rows []Conversation, cursor string) []byte {
+	dst = appendAnswer(dst, `{"type":"conversations","id":`, id)
+	dst = append(dst, `,"conversations":[`...)
+	for i := range rows {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendRow(dst, &rows[i])
+	}
+	dst = append(dst, ']')
+	if cursor != "" {
+		dst = append(dst, `,"cursor":`...)
+		dst = appendString(dst, cursor)
+	}
+	return append(dst, '}')
+}
+
+func appendRow(dst []byte, c *Conversation) []byte {
+	dst = append(dst, `{"conversation":"`...)
+	dst = AppendUUID(dst, c.ID)
+	dst = append(dst, `","with":`...)
+	dst = appendString(dst, c.With)
+	dst = append(dst, `,"index":`...)
+	dst = strconv.AppendUint(dst, c.Index, 10)
+	dst = append(dst, `,"n":`...)
+	dst = strconv.AppendUint(dst, c.N, 10)
+	dst = append(dst, `,"read":`...)
+	dst = strconv.AppendUint(dst, c.Read, 10)
+	dst = append(dst, `,"unread":`...)
+	dst = strconv.AppendUint(dst, c.Unread, 10)
+	dst = appendAt(dst, c.At)
+	return append(dst, '}')
+}
+
+// AppendDone appends the answer to read.
+func AppendDone(dst, id []byte) []byte {
+	return append(appendAnswer(dst, `{"type":"done","id":`, id), '}')
+}
+
+// AppendError appends an error. An empty id is left out. Whether the request
+// may be sent again follows from the code; retryMS is left out if it may not,
+// or is 0.
+func AppendError(dst, id []byte, code Code, message string, retryMS int64) []byte {
+	dst = append(dst, `{"type":"error",`...)
+	if len(id) > 0 {
+		dst = append(dst, `"id":`...)
+		dst = appendString(dst, id)
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"code":"`...)
+	dst = append(dst, code...)
+	dst = append(dst, `","message":`...)
+	dst = appendString(dst, message)
+	if code.Retryable() {
+		dst = append(dst, `,"retry":true`...)
+		if retryMS > 0 {
+			dst = append(dst, `,"retry_ms":`...)
+			dst = strconv.AppendInt(dst, retryMS, 10)
+		}
+	}
+	return append(dst, '}')
+}

@@ -1,0 +1,267 @@
+package ws
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/merchantim/merchantim/internal/gateway/wire"
+	"github.com/merchantim/merchantim/internal/metrics"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func listen(t *testing.T, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func dial(t *testing.T, url string) *websocket.Conn {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	ws, _, err := websocket.Dial(within(t), url, &websocket.DialOptions{
+		Subprotocols: []string{wire.Subprotocol}, HTTPClient: client,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws.SetReadLimit(-1)
+	t.Cleanup(func() { _ = ws.CloseNow() }) // most have ended by then
+	return ws
+}
+
+// Messages of every size around the buffers' and the header's bounds come
+// whole and in order through the small buffers.
+func TestFramesOfEverySizePassTheSmallBuffers(t *testing.T) {
+	var sizes []int
+	for _, bound := range []int{0, 125, 126, readBuffer, writeBuffer, 2 * writeBuffer, 3 * writeBuffer, 4096, maxWrite, 65535, 65536, 1 << 20} {
+		for n := max(0, bound-12); n <= bound+12; n++ {
+			sizes = append(sizes, n)
+		}
+	}
+	content := func(i, n int) []byte { return bytes.Repeat([]byte{byte('A' + i%50)}, n) }
+	url := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := websocket.Accept(small{w}, r, &websocket.AcceptOptions{Subprotocols: []string{wire.Subprotocol}})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for i, n := range sizes {
+			if err := ws.Write(within(t), websocket.MessageText, content(i, n)); err != nil {
+				t.Errorf("writing %d bytes: %v", n, err)
+			}
+		}
+		_ = ws.Close(websocket.StatusNormalClosure, "") // the client sees it
+	}))
+	ws := dial(t, url)
+	for i, n := range sizes {
+		_, got, err := ws.Read(within(t))
+		if err != nil || !bytes.Equal(got, content(i, n)) {
+			t.Fatalf("message %d of %d bytes came with %d: %v", i, n, len(got), err)
+		}
+	}
+	if _, _, err := ws.Read(within(t)); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+		t.Errorf("the end: %v", err)
+	}
+}
+
+// hub makes a hub that knows no users: enough for what concerns connections.
+func hub(t *testing.T, change func(*Options)) (*Hub, string) {
+	t.Helper()
+	o := Options{
+		Node: 1, Heartbeat: time.Minute, HelloTimeout: time.Minute, WriteTimeout: time.Minute, MaxMessage: 1 << 16,
+		MaxInflight: 10, QueueBytes: 1 << 20, MaxConns: 100, MaxText: 100, Metrics: metrics.New(prometheus.NewRegistry()),
+	}
+	if change != nil {
+		change(&o)
+	}
+	h := NewHub(o)
+	t.Cleanup(func() { h.Close(within(t)) })
+	return h, listen(t, h)
+}
+
+// only returns the hub's one connection.
+func only(t *testing.T, h *Hub) (c *conn) {
+	t.Helper()
+	for ctx := within(t); c == nil; {
+		if ctx.Err() != nil {
+			t.Fatal("no connection came")
+		}
+		h.each(func(x *conn) { c = x })
+	}
+	return c
+}
+
+// Pushes that come while the welcome is not yet queued follow it; none is
+// lost, and each writer's keep their order.
+func TestHeldPushesFollowTheWelcome(t *testing.T) {
+	h, url := hub(t, nil)
+	ws := dial(t, url)
+	c := only(t, h)
+	c.mu.Lock()
+	c.holding = true
+	c.mu.Unlock()
+	const writers, each = 8, 500
+	var busy sync.WaitGroup
+	for w := range writers {
+		busy.Go(func() {
+			for i := range each {
+				c.push(true, func(dst []byte) []byte { return fmt.Appendf(dst, "%d %d", w, i) })
+				c.kick()
+				if w == 0 && i == each/2 {
+					c.queue(func(dst []byte) []byte { return append(dst, "welcome"...) })
+					c.release()
+				}
+			}
+		})
+	}
+	var seen [writers]int
+	total := -1 // the welcome is none
+	for total < writers*each {
+		_, message, err := ws.Read(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(message) > maxWrite {
+			t.Errorf("%d bytes in one message", len(message))
+		}
+		for line := range strings.SplitSeq(string(message), "\n") {
+			if total++; total == 0 {
+				if line != "welcome" {
+					t.Fatalf("the first line is %q", line)
+				}
+				continue
+			}
+			from, n, _ := strings.Cut(line, " ")
+			w, err := strconv.Atoi(from)
+			if err != nil || n != strconv.Itoa(seen[w]) {
+				t.Fatalf("line %q after %d of that writer", line, seen[w])
+			}
+			seen[w]++
+		}
+	}
+	busy.Wait()
+}
+
+// A client that does not read is sent away; its writers never wait.
+func TestTheQueueIsBounded(t *testing.T) {
+	h, url := hub(t, func(o *Options) { o.QueueBytes = 10_000 })
+	ws := dial(t, url)
+	c := only(t, h)
+	line := bytes.Repeat([]byte("x"), 1000)
+	for range 11 { // nothing is written without a kick
+		c.queue(func(dst []byte) []byte { return append(dst, line...) })
+	}
+	if !c.gone() {
+		t.Error("more than QueueBytes wait")
+	}
+	if _, _, err := ws.Read(within(t)); websocket.CloseStatus(err) != wire.CloseTooSlow {
+		t.Errorf("the client saw %v", err)
+	}
+}
+
+func TestALongFrameGoesAlone(t *testing.T) {
+	h, url := hub(t, nil)
+	ws := dial(t, url)
+	c := only(t, h)
+	sizes := []int{10, maxWrite + 1, 20, maxWrite - 1, 100_000, 1}
+	for _, n := range sizes {
+		c.queue(func(dst []byte) []byte { return append(dst, bytes.Repeat([]byte("y"), n)...) })
+	}
+	c.kick()
+	var got []int
+	for len(got) < len(sizes) {
+		_, message, err := ws.Read(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.SplitSeq(message, []byte("\n")) {
+			if len(message) > maxWrite && len(line) != len(message) {
+				t.Errorf("a frame of %d in a message of %d bytes", len(line), len(message))
+			}
+			got = append(got, len(line))
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(sizes) {
+		t.Errorf("%v came as %v", sizes, got)
+	}
+}
+
+// Close sends everyone away and leaves nothing running, also while frames are
+// queued, and takes nobody after.
+func TestCloseEndsAllConnections(t *testing.T) {
+	h, url := hub(t, nil)
+	var clients []*websocket.Conn
+	for range 20 {
+		clients = append(clients, dial(t, url))
+	}
+	for ctx, n := within(t), 0; n < len(clients); { // a client may see its upgrade before the hub has it
+		if n = 0; ctx.Err() != nil {
+			t.Fatal("not all connections came")
+		}
+		h.each(func(*conn) { n++ })
+	}
+	stop := make(chan struct{})
+	var busy, readers sync.WaitGroup
+	busy.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			h.each(func(c *conn) {
+				c.queue(func(dst []byte) []byte { return append(dst, "frame"...) })
+				c.kick()
+			})
+		}
+	})
+	for _, ws := range clients {
+		readers.Go(func() {
+			for {
+				if _, _, err := ws.Read(context.Background()); err != nil {
+					if websocket.CloseStatus(err) != wire.CloseGoingAway {
+						t.Errorf("a client saw %v", err)
+					}
+					return
+				}
+			}
+		})
+	}
+	h.Close(within(t))
+	close(stop)
+	busy.Wait()
+	readers.Wait()
+	if n := h.Connections(); n != 0 {
+		t.Errorf("%d connections are left", n)
+	}
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close() // it is empty
+	http.DefaultClient.CloseIdleConnections()
+	if res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("after Close: %s", res.Status)
+	}
+}
