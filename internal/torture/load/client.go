@@ -1,0 +1,184 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/merchantim/merchantim/internal/torture/link"
+	"github.com/merchantim/merchantim/internal/torture/trail"
+)
+
+// Times of a client.
+const (
+	tick      = 8 * time.Millisecond
+	dialLimit = 3 * time.Second
+	helloWait = 10 * time.Second
+	stallTime = 15 * time.Second // no answer for so long on a live link: give the link up
+)
+
+// question is a request without its answer. lane and msg are set for an
+// attempt of a message; probe says that the answer does not matter here.
+type question struct {
+	kind string
+	lane *lane
+	msg  *message
+	at   time.Time
+}
+
+// client is one device of one user. Everything belongs to the goroutine of run.
+type client struct {
+	cfg     *Config
+	user    User
+	device  string
+	rng     *rand.Rand
+	trail   *trail.Writer
+	rooms   *Rooms
+	lanes   []*lane
+	rate    float64 // acts a second
+	maxText int
+
+	ids, keys, marks, links int
+
+	inbox       int64 // newest index kept
+	epoch       string
+	outstanding int
+	budget      float64
+
+	// of the link that is up
+	link    *link.Link
+	asked   map[string]question
+	out     [][]byte
+	outLen  int
+	pulling bool
+	dead    error
+	pinged  time.Time
+
+	stats Stats
+}
+
+// run connects again and again until ctx ends.
+func (c *client) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := c.connect(ctx); err != nil {
+			c.stats.FailedDials++
+			sleep(ctx, time.Duration(5+c.rng.IntN(60))*time.Millisecond)
+			continue
+		}
+		c.session(ctx)
+	}
+}
+
+func (c *client) connect(ctx context.Context) error {
+	dctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	l, err := link.Dial(dctx, c.cfg.Addr)
+	if err != nil {
+		return err
+	}
+	c.links++
+	c.stats.Links++
+	c.link, c.asked, c.dead, c.pulling = l, map[string]question{}, nil, false
+	c.out, c.outLen, c.pinged = nil, 0, time.Now()
+	c.trail.Up(c.links)
+	return nil
+}
+
+// session is the life of one link: hello, then acts at each tick and answers
+// as they come, until it breaks or ctx ends.
+func (c *client) session(ctx context.Context) {
+	code, why := 0, "end of the load"
+	defer func() {
+		c.link.Close()
+		c.trail.Down(c.links, code, why)
+	}()
+	c.ask(trail.Frame{Type: "hello", Token: c.user.Token, Device: c.device}, question{kind: "hello"})
+	c.flush()
+	greeted := false
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	started := time.Now()
+	for c.dead == nil {
+		select {
+		case r := <-c.link.In:
+			for i, f := range r.Frames {
+				c.trail.Received(c.links, r.Raw[i])
+				if f.Type == "welcome" {
+					greeted = true
+				}
+				c.answer(f)
+			}
+			c.dead, code = r.Err, r.Code
+		case <-ticker.C:
+			switch {
+			case greeted:
+				c.act()
+			case time.Since(started) > helloWait:
+				c.dead = fmt.Errorf("no welcome for %v", helloWait)
+				c.stats.Stalls++
+			}
+		case <-ctx.Done():
+			return
+		}
+		c.flush()
+	}
+	why = c.dead.Error()
+}
+
+func (c *client) nextID() string {
+	c.ids++
+	return strconv.Itoa(c.ids)
+}
+
+// ask queues a request that is no message.
+func (c *client) ask(f trail.Frame, q question) {
+	f.ID = c.nextID()
+	q.at = time.Now()
+	if q.kind == "" {
+		q.kind = f.Type
+	}
+	c.asked[f.ID] = q
+	c.queue(encode(c.rng, f))
+}
+
+// queue adds a frame to what goes out with the next flush, within the limits
+// of a WebSocket message.
+func (c *client) queue(raw []byte) {
+	if c.outLen+len(raw)+1 > link.MaxBytes || len(c.out) == link.MaxFrames {
+		c.flush()
+	}
+	c.out = append(c.out, raw)
+	c.outLen += len(raw) + 1
+}
+
+// flush sends the queue, mostly as one WebSocket message, else as one a frame.
+func (c *client) flush() {
+	out := c.out
+	c.out, c.outLen = nil, 0
+	if len(out) == 0 || c.dead != nil {
+		return
+	}
+	for _, raw := range out {
+		c.trail.Sent(c.links, raw)
+	}
+	if c.rng.IntN(4) > 0 {
+		c.dead = c.link.Send(out...)
+		return
+	}
+	for _, raw := range out {
+		if c.dead = c.link.Send(raw); c.dead != nil {
+			return
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

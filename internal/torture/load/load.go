@@ -1,0 +1,111 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+
+	"github.com/merchantim/merchantim/internal/torture/trail"
+)
+
+// Config of the load.
+type Config struct {
+	Addr   string  // host:port of the long link
+	Dir    string  // where the trails go
+	Seed   uint64  //
+	Rate   float64 // acts a second, of all clients together
+	Window int     // messages of a client without a receipt, at most
+	Clock  trail.Clock
+}
+
+// Stats are sums over all clients, for the report; the verdict comes from the trails.
+type Stats struct {
+	Acked, Pushed, Links, FailedDials int
+	Stalls                            int // links given up for want of an answer
+	LostTails                         int // pongs that told of entries never pushed
+	Refusals                          map[string]int
+}
+
+func (s *Stats) refused(code string) {
+	if s.Refusals == nil {
+		s.Refusals = map[string]int{}
+	}
+	s.Refusals[code]++
+}
+
+func (s *Stats) add(o Stats) {
+	s.Acked += o.Acked
+	s.Pushed += o.Pushed
+	s.Links += o.Links
+	s.FailedDials += o.FailedDials
+	s.Stalls += o.Stalls
+	s.LostTails += o.LostTails
+	for code, n := range o.Refusals {
+		for range n {
+			s.refused(code)
+		}
+	}
+}
+
+// TrailFile is where the trail of a user's device goes.
+func TrailFile(dir, user, device string) string {
+	return filepath.Join(dir, user+"."+device+".jsonl")
+}
+
+// Run lets the cast work until ctx ends and returns when all trails are
+// complete. An error is one of the harness: a trail could not be written.
+func Run(ctx context.Context, cfg Config, cast []User, rooms *Rooms) (Stats, error) {
+	clients, err := engage(&cfg, cast, rooms)
+	if err != nil {
+		return Stats{}, err
+	}
+	var wg sync.WaitGroup
+	for _, c := range clients {
+		wg.Go(func() { c.run(ctx) })
+	}
+	wg.Wait()
+	var total Stats
+	var errs []error
+	for _, c := range clients {
+		total.add(c.stats)
+		errs = append(errs, c.trail.Close())
+	}
+	return total, errors.Join(errs...)
+}
+
+func engage(cfg *Config, cast []User, rooms *Rooms) ([]*client, error) {
+	var clients []*client
+	for _, user := range cast {
+		for _, device := range user.Devices {
+			w, err := trail.Create(TrailFile(cfg.Dir, user.Name, device), cfg.Clock)
+			if err != nil {
+				return nil, errors.Join(err, closeAll(clients))
+			}
+			h := fnv.New64a()
+			_, _ = h.Write([]byte(user.Name + "/" + device))
+			c := &client{
+				cfg: cfg, user: user, device: device, trail: w, rooms: rooms, maxText: 1024,
+				rng: rand.New(rand.NewPCG(cfg.Seed, h.Sum64())),
+			}
+			for _, peer := range user.Peers {
+				c.lanes = append(c.lanes, &lane{peer: peer})
+			}
+			clients = append(clients, c)
+		}
+	}
+	for _, c := range clients {
+		c.rate = cfg.Rate / float64(len(clients))
+	}
+	return clients, nil
+}
+
+func closeAll(clients []*client) error {
+	var errs []error
+	for _, c := range clients {
+		errs = append(errs, c.trail.Close())
+	}
+	return errors.Join(errs...)
+}
