@@ -151,11 +151,15 @@ func (s *single) repeat(ctx context.Context, state *store.ChainState, r *stream.
 // buried reports whether a record was parked before, and repeats what followed.
 func (s *single) buried(ctx context.Context, state *store.ChainState, r *stream.Record) (bool, error) {
 	index, known, err := s.chains.Buried(ctx, state.ID, placeOf(r))
-	if err == nil && known && index > 0 {
-		e := chat.Entry{Index: index, N: state.Head.N, At: state.Head.At}
-		s.fan.out(state, &e, &record.Single{}, s.mixed)
+	if err != nil || !known || index == 0 {
+		return known, err
 	}
-	return known, err
+	void, err := s.chains.Message(ctx, state.ID, index)
+	if err != nil {
+		return true, err
+	}
+	s.fan.out(state, &void.Entry, &record.Single{}, s.mixed)
+	return true, nil
 }
 
 func placeOf(r *stream.Record) store.Place {
@@ -170,12 +174,11 @@ func (s *single) park(ctx context.Context, state *store.ChainState, r *stream.Re
 	}
 	s.watch.Parked()
 	if !state.Head.Exists() {
-		s.chains.Bury(state, placeOf(r), 0, r.Value)
+		s.chains.Bury(state, placeOf(r), r.Value, nil, nil)
 		return nil
 	}
 	out := state.Park(state.Head.At, position(r.Position))
-	s.chains.Append(state, &out, []byte(voidBody))
-	s.chains.Bury(state, placeOf(r), out.Entry.Index, r.Value)
+	s.chains.Bury(state, placeOf(r), r.Value, &out, []byte(voidBody))
 	s.fan.out(state, &out.Entry, &record.Single{}, s.mixed)
 	return nil
 }

@@ -129,32 +129,44 @@ const (
 // Append keeps a new entry with its body, and the head that it made. Slices
 // are copied.
 func (c *Chains) Append(s *ChainState, out *chat.Outcome, body []byte) {
-	c.change(s, func(p *pendingChain) {
-		e := &out.Entry
-		if len(p.runs) == 0 || !p.runs[len(p.runs)-1].takes(e.Index) {
-			p.runs = append(p.runs, newRun(e.Index))
-		}
-		p.runs[len(p.runs)-1].add(e, body)
-		p.size += len(body) + perEntry
-		if out.Sealed != nil {
-			p.sealed = append(p.sealed, sealedPage{(e.Index - 1) / chat.PageSize, out.Sealed})
-		}
-		if e.Index > chat.Window && out.Fingerprint != 0 {
-			p.aged = append(p.aged, agedMark{out.Fingerprint, e.Index})
-		}
-	})
+	c.change(s, func(p *pendingChain) { p.add(out, body) })
 	c.bytes.Add(int64(len(body)) + perEntry)
 }
 
-// Bury keeps a record that could not be processed as a dead letter, with the
-// index of its void entry (0: the conversation does not exist and got none).
-func (c *Chains) Bury(s *ChainState, place Place, index uint64, record []byte) {
+func (p *pendingChain) add(out *chat.Outcome, body []byte) {
+	e := &out.Entry
+	if len(p.runs) == 0 || !p.runs[len(p.runs)-1].takes(e.Index) {
+		p.runs = append(p.runs, newRun(e.Index))
+	}
+	p.runs[len(p.runs)-1].add(e, body)
+	p.size += len(body) + perEntry
+	if out.Sealed != nil {
+		p.sealed = append(p.sealed, sealedPage{(e.Index - 1) / chat.PageSize, out.Sealed})
+	}
+	if e.Index > chat.Window && out.Fingerprint != 0 {
+		p.aged = append(p.aged, agedMark{out.Fingerprint, e.Index})
+	}
+}
+
+// Bury keeps a record that could not be processed as a dead letter, together
+// with its void entry and the body shown for it; void is nil if the
+// conversation does not exist. The two are one change: a void stored without
+// its dead letter would be made a second time by the replay.
+func (c *Chains) Bury(s *ChainState, place Place, record []byte, void *chat.Outcome, body []byte) {
+	index, size := uint64(0), int64(len(record))+perDead
+	if void != nil {
+		index = void.Entry.Index
+		size += int64(len(body)) + perEntry
+	}
 	value := append(enc.Uvarint([]byte{layout}, index), record...)
 	c.change(s, func(p *pendingChain) {
+		if void != nil {
+			p.add(void, body)
+		}
 		p.dead = append(p.dead, deadLetter{place.key(), index, value})
 		p.size += len(value) + perDead
 	})
-	c.bytes.Add(int64(len(record)) + perDead)
+	c.bytes.Add(size)
 }
 
 // Place is where a dead letter stood in the log.
