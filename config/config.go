@@ -90,10 +90,15 @@ type Link struct {
 	WriteTimeout time.Duration `key:"write_timeout"`
 }
 
-// Limits are what a message may hold.
+// Limits are what a message and a group may hold.
 type Limits struct {
 	// MaxTextBytes of UTF-8 in one text message.
 	MaxTextBytes Bytes `key:"max_text_bytes"`
+	// MaxGroupMembers of one group.
+	MaxGroupMembers int `key:"max_group_members"`
+	// LargeGroupSize is how many members a group may have whose entries go into
+	// the inbox of each; those of larger ones follow its head.
+	LargeGroupSize int `key:"large_group_size"`
 }
 
 // Log is what the server writes to its standard error.
@@ -138,7 +143,7 @@ func Default() Config {
 			MaxConnections:  100_000,
 			WriteTimeout:    10 * time.Second,
 		},
-		Limits: Limits{MaxTextBytes: 8 * KiB},
+		Limits: Limits{MaxTextBytes: 8 * KiB, MaxGroupMembers: 10_000, LargeGroupSize: 1000},
 		Log:    Log{Level: "info", Format: "text"},
 	}
 }

@@ -36,6 +36,8 @@ func (c Config) faults() []error {
 	within(&f, "limits.max_text_bytes", c.Limits.MaxTextBytes, 1, c.Link.MaxMessageBytes)
 	f.check(c.Limits.MaxTextBytes*escaped+KiB <= c.Link.MaxMessageBytes, "limits.max_text_bytes",
 		fmt.Sprintf("a text of this size, escaped, does not fit link.max_message_bytes (%v)", c.Link.MaxMessageBytes))
+	within(&f, "limits.max_group_members", c.Limits.MaxGroupMembers, 2, 20_000)
+	within(&f, "limits.large_group_size", c.Limits.LargeGroupSize, 2, 20_000)
 	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	f.oneOf("log.format", c.Log.Format, "text", "json")
 	return f

@@ -3,7 +3,6 @@ package chat
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"slices"
 
 	"github.com/merchantim/merchantim/domain"
 )
@@ -22,16 +21,18 @@ type Head struct {
 	Last     uint64          // newest index; 0: none yet
 	N        uint64          // countable messages
 	At       int64           // time of the newest entry, unix milliseconds
-	Members  []domain.UserID // sorted, never changed in place
+	Form     Form
+	Title    string
+	Made     uint64 // hash of what the group was made of
+	// Members are sorted by id and never changed in place.
+	Members   []Member
+	Diffusion Diffusion
 	// Tail are the fingerprints of the page not yet sealed, the newest last.
 	Tail []uint32
 }
 
 // Exists reports whether the conversation was ever opened.
-func (h *Head) Exists() bool { return len(h.Members) > 0 }
-
-// Has reports whether the user is a member.
-func (h *Head) Has(user domain.UserID) bool { return slices.Contains(h.Members, user) }
+func (h *Head) Exists() bool { return h.Form != Absent }
 
 // Past is what a chain asks of its stored history.
 type Past interface {
@@ -84,14 +85,15 @@ func NewChain(seed Seed, head Head, pages [][]uint32) *Chain {
 	return c
 }
 
-// Open makes the conversation, once. It reports whether anything changed.
+// Open makes a direct conversation, once. It reports whether anything changed.
 func (c *Chain) Open(members []domain.UserID, pos domain.Position) bool {
 	if c.Head.Exists() {
 		return false
 	}
-	sorted := slices.Clone(members)
-	slices.Sort(sorted)
-	c.Head.Members = slices.Compact(sorted)
+	c.Head.Form = Direct
+	for _, id := range sortedIDs(members) {
+		c.Head.Members = append(c.Head.Members, Member{ID: id})
+	}
 	c.Head.Position = pos
 	return true
 }

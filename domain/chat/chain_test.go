@@ -127,7 +127,7 @@ func TestOpenOnce(t *testing.T) {
 	if !chain.Open([]domain.UserID{"eve", "ann", "eve"}, at(3)) {
 		t.Error("the first time changed nothing")
 	}
-	want := Head{Position: at(3), Members: []domain.UserID{"ann", "eve"}}
+	want := Head{Position: at(3), Form: Direct, Members: []Member{{ID: "ann"}, {ID: "eve"}}}
 	if chain.Open([]domain.UserID{"joe"}, at(4)) {
 		t.Error("the second time changed something")
 	}

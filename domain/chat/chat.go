@@ -17,10 +17,14 @@ import (
 // Kind is a type of message content.
 type Kind uint8
 
-// The kinds of today. Void stands for a record that could not be processed.
+// The kinds of today. Void stands for a record that could not be processed;
+// from Created on they are made by the chain itself, and not counted.
 const (
-	Void Kind = 0
-	Text Kind = 1
+	Void     Kind = 0
+	Text     Kind = 1
+	Created  Kind = 2 // a group was made
+	Members  Kind = 3 // members came or went
+	Switched Kind = 4 // the diffusion changed
 )
 
 // Send is a message on its way in, as accepted. Body is the canonical content.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/merchantim/merchantim/config"
 	"github.com/merchantim/merchantim/domain"
+	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/internal/admin"
 	"github.com/merchantim/merchantim/internal/auth"
 	"github.com/merchantim/merchantim/internal/gateway/ws"
@@ -138,7 +139,10 @@ func (a *App) buildLinks(keys *auth.Keys) {
 		},
 		Welcome: func(ctx context.Context, id domain.UserID) error { return a.store.Users.Ensure(ctx, id) },
 		Epoch:   a.store.Epoch,
-		Service: &usecase.Service{Accept: a.accept, Store: a.store, Recents: a.recents, Log: a.log},
+		Service: &usecase.Service{
+			Accept: a.accept, Store: a.store, Recents: a.recents, Log: a.log,
+			Groups: chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
+		},
 		Metrics: a.metrics, Log: a.log,
 	})
 	mux := http.NewServeMux()

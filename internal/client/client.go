@@ -141,7 +141,7 @@ func (c *Client) page(ctx context.Context, frame func(id string) []byte) (Page, 
 // List returns a page of the user's conversations, newest first, and the
 // cursor of the next page, empty at the end.
 func (c *Client) List(ctx context.Context, cursor string, limit int) (rows []wire.Row, next string, err error) {
-	r, err := c.ask(ctx, func(id string) []byte { return wire.AppendList(nil, id, cursor, limit) })
+	r, err := c.ask(ctx, func(id string) []byte { return wire.AppendList(nil, id, cursor, 0, limit) })
 	if err != nil {
 		return nil, "", err
 	}

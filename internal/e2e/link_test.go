@@ -180,7 +180,7 @@ func (l *link) inbox(after uint64, limit int) *wire.Received {
 
 func (l *link) list(cursor string, limit int) *wire.Received {
 	l.t.Helper()
-	return l.ask("conversations", func(id string) []byte { return wire.AppendList(nil, id, cursor, limit) })
+	return l.ask("conversations", func(id string) []byte { return wire.AppendList(nil, id, cursor, 0, limit) })
 }
 
 // onTop waits until a conversation is the first of the list, whose order trails

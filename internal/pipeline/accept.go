@@ -60,10 +60,22 @@ func (a *Accept) Send(in []chat.Incoming, done func(error)) *domain.Error {
 
 // Open hands the making of a conversation to the log.
 func (a *Accept) Open(origin domain.Origin, id domain.ConversationID, from domain.UserID, at int64, members []domain.UserID) *domain.Error {
+	return a.single(id, record.AppendOpen(nil, origin, from, at, members))
+}
+
+// Create hands the making of a group to the log.
+func (a *Accept) Create(origin domain.Origin, id domain.ConversationID, g *chat.Creation) *domain.Error {
+	return a.single(id, record.AppendCreate(nil, origin, g))
+}
+
+// Change hands a change of a group's members to the log.
+func (a *Accept) Change(origin domain.Origin, id domain.ConversationID, c *chat.Changing) *domain.Error {
+	return a.single(id, record.AppendChange(nil, origin, c))
+}
+
+func (a *Accept) single(id domain.ConversationID, value []byte) *domain.Error {
 	return a.append(record.SingleTopic, []stream.Record{{
-		Partition: stream.PartitionOf(id[:], a.log.Partitions(record.SingleTopic)),
-		Key:       id[:],
-		Value:     record.AppendOpen(nil, origin, from, at, members),
+		Partition: conversationPartition(id, a.log.Partitions(record.SingleTopic)), Key: id[:], Value: value,
 	}}, nil)
 }
 

@@ -51,15 +51,14 @@ func (s *server) inbox(me domain.UserID) (all []usecase.Delivery) {
 func (s *server) list(me domain.UserID) (all []listed) {
 	s.t.Helper()
 	for cursor := ""; ; {
-		page, next, refusal := s.svc.List(s.t.Context(), me, cursor, 2)
+		page, refusal := s.svc.List(s.t.Context(), me, cursor, 0, 2)
 		if refusal != nil {
 			s.t.Fatal(refusal)
 		}
-		all = append(all, page...)
-		if next == "" {
+		all = append(all, page.Rows...)
+		if cursor = page.Cursor; cursor == "" {
 			return all
 		}
-		cursor = next
 	}
 }
 

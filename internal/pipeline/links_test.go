@@ -128,6 +128,10 @@ func (o *outbox) Opened(to domain.Origin, conv domain.ConversationID) {
 	o.answer(to, answer{conv: conv})
 }
 
+func (o *outbox) Changed(to domain.Origin, conv domain.ConversationID, index uint64) {
+	o.answer(to, answer{conv: conv, entry: chat.Entry{Index: index}})
+}
+
 func (o *outbox) Done(to domain.Origin) { o.answer(to, answer{}) }
 
 func (o *outbox) Refused(to domain.Origin, why *domain.Error) { o.answer(to, answer{code: why.Code}) }

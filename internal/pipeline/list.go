@@ -22,7 +22,8 @@ func (l *list) step(ctx context.Context, r *stream.Record) error {
 		return nil //nolint:nilerr // mixed has counted it
 	}
 	item := hot.Item{Member: string(l.rec.Conversation[:]), Score: l.rec.Stamp}
-	for _, id := range l.rec.Members {
+	for _, c := range l.rec.Concerned {
+		id := c.User
 		if userPartition(id, l.partitions) != l.partition {
 			continue
 		}

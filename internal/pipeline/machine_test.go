@@ -339,6 +339,6 @@ func (s *server) settle(u domain.UserID, n uint64) {
 		if refusal != nil {
 			s.t.Fatal(refusal)
 		}
-		return last >= n
+		return last.Inbox >= n
 	})
 }

@@ -51,20 +51,24 @@ func (x *mixed) step(ctx context.Context, r *stream.Record) error {
 	if x.rec.Kind == record.Read {
 		return x.read(ctx, pos)
 	}
+	if x.rec.Kind == record.Follow {
+		return x.follow(ctx, pos)
+	}
 	var m chat.Message
-	for _, id := range x.rec.Members {
-		if userPartition(id, x.partitions) != x.partition {
+	for i := range x.rec.Concerned {
+		if userPartition(x.rec.Concerned[i].User, x.partitions) != x.partition {
 			continue
 		}
-		if err := x.extend(ctx, id, pos, &m); err != nil {
+		if err := x.extend(ctx, &x.rec.Concerned[i], pos, &m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// extend gives one member the entry, unless he has it.
-func (x *mixed) extend(ctx context.Context, id domain.UserID, pos domain.Position, m *chat.Message) error {
+// extend gives one user the entry, unless he has it.
+func (x *mixed) extend(ctx context.Context, c *record.Concerned, pos domain.Position, m *chat.Message) error {
+	id := c.User
 	state, row, err := x.load(ctx, id)
 	if err != nil {
 		return err
@@ -80,8 +84,8 @@ func (x *mixed) extend(ctx context.Context, id domain.UserID, pos domain.Positio
 		}
 	}
 	item, _ := state.Extend(rec.Conversation, rec.Index, row.Index)
-	row.With = other(rec.Members, id)
-	row.Touch(rec.Index, rec.N, rec.Stamp, id == rec.User)
+	x.touch(row, c)
+	state.Follow(rec.Conversation, row.Large)
 	state.Position = pos
 	x.inboxes.Save(state, rec.Conversation, row, item)
 	if !online && x.outbox.Online(id) {
@@ -89,6 +93,67 @@ func (x *mixed) extend(ctx context.Context, id domain.UserID, pos domain.Positio
 	}
 	if online {
 		x.outbox.Push(id, item, rec.Origin, m)
+		if id != rec.User {
+			x.watch.Pushed(rec.At)
+		}
+	}
+	return nil
+}
+
+// touch takes the entry into a user's row.
+func (x *mixed) touch(row *conversation.Row, c *record.Concerned) {
+	rec := &x.rec
+	row.Touch(rec.Index, rec.N, rec.Stamp, c.User == rec.User)
+	if !rec.Group {
+		row.With = other(rec.Concerned, c.User)
+		return
+	}
+	row.Group, row.Large = true, rec.Large
+	switch c.Part {
+	case record.Joins:
+		row.Title = rec.Title
+		row.Join(rec.N)
+	case record.Goes:
+		row.Leave()
+	}
+}
+
+// follow tells of a new head of a conversation whose members follow it: those
+// who are online, and the sender's row, since what he sent he has read.
+func (x *mixed) follow(ctx context.Context, pos domain.Position) error {
+	rec := &x.rec
+	if rec.User != "" && userPartition(rec.User, x.partitions) == x.partition {
+		state, row, err := x.load(ctx, rec.User)
+		if err != nil {
+			return err
+		}
+		if rec.N > row.OwnN {
+			row.Sent(rec.N)
+			state.Position = pos
+			x.inboxes.Save(state, rec.Conversation, row, user.Item{})
+		}
+	}
+	if conversationPartition(rec.Conversation, x.partitions) != x.partition {
+		return nil
+	}
+	head, err := x.chains.Roster(ctx, rec.Conversation)
+	if err != nil {
+		return err
+	}
+	var m chat.Message
+	for i := range head.Members {
+		// Who has joined by a later entry did not get this one, and who joined by
+		// this one has it in his inbox.
+		id := head.Members[i].ID
+		if head.Members[i].Since >= rec.Index || !x.outbox.Online(id) {
+			continue
+		}
+		if m.Index == 0 {
+			if m, err = x.chains.Message(ctx, rec.Conversation, rec.Index); err != nil {
+				return err
+			}
+		}
+		x.outbox.Push(id, user.Item{Conversation: rec.Conversation, Entry: rec.Index}, rec.Origin, &m)
 		if id != rec.User {
 			x.watch.Pushed(rec.At)
 		}
@@ -140,13 +205,12 @@ func (x *mixed) load(ctx context.Context, id domain.UserID) (*store.InboxState, 
 	return state, row, err
 }
 
-// other is the one of two members who is not id; nobody in a larger group.
-func other(members []domain.UserID, id domain.UserID) domain.UserID {
-	if len(members) != 2 {
-		return ""
+// other is the one of two members who is not id.
+func other(concerned []record.Concerned, id domain.UserID) domain.UserID {
+	for _, c := range concerned {
+		if c.User != id {
+			return c.User
+		}
 	}
-	if members[0] == id {
-		return members[1]
-	}
-	return members[0]
+	return ""
 }

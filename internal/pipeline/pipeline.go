@@ -50,12 +50,15 @@ type Links interface {
 type Outbox interface {
 	Sent(to domain.Origin, conversation domain.ConversationID, e *chat.Entry)
 	Opened(to domain.Origin, conversation domain.ConversationID)
+	// Changed answers a change of members: the index of its entry, 0 if nothing changed.
+	Changed(to domain.Origin, conversation domain.ConversationID, index uint64)
 	Done(to domain.Origin)
 	Refused(to domain.Origin, why *domain.Error)
 	// Online reports whether a user has a connection here.
 	Online(user domain.UserID) bool
-	// Push hands an inbox item to all connections of a user. The connection
-	// that the message came from learns its place only.
+	// Push hands an inbox item to all connections of a user; a zero item is a
+	// new head of a conversation that he follows. The connection that the
+	// message came from learns its place only.
 	Push(user domain.UserID, item user.Item, from domain.Origin, m *chat.Message)
 	Flush()
 }
@@ -73,6 +76,10 @@ type Observer interface {
 
 func position(p stream.Position) domain.Position {
 	return domain.Position{Incarnation: p.Incarnation, Offset: p.Offset}
+}
+
+func conversationPartition(id domain.ConversationID, n int32) int32 {
+	return stream.PartitionOf(id[:], n)
 }
 
 func userPartition(id domain.UserID, n int32) int32 { return stream.PartitionOf([]byte(id), n) }

@@ -26,6 +26,7 @@ type crowd struct {
 
 func (c *crowd) Sent(domain.Origin, domain.ConversationID, *chat.Entry) {}
 func (c *crowd) Opened(domain.Origin, domain.ConversationID)            {}
+func (c *crowd) Changed(domain.Origin, domain.ConversationID, uint64)   {}
 func (c *crowd) Done(domain.Origin)                                     {}
 func (c *crowd) Refused(domain.Origin, *domain.Error)                   {}
 func (c *crowd) Online(id domain.UserID) bool                           { return c.online != nil && c.online(id) }
@@ -151,7 +152,8 @@ func TestWhoComesOnlineMeanwhileIsPushedTo(t *testing.T) {
 			return true
 		}
 		var err error
-		if welcome, err = st.Inboxes.Last(t.Context(), bob); err != nil {
+		head, err := st.Inboxes.Head(t.Context(), bob)
+		if welcome = head.Last; err != nil {
 			t.Error(err)
 		}
 		return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/merchantim/merchantim/domain"
 	"github.com/merchantim/merchantim/domain/chat"
@@ -20,7 +21,6 @@ type single struct {
 	states *cache[domain.ConversationID, *store.ChainState]
 	outbox Outbox
 	watch  Observer
-	mixed  int32 // partitions of the mixed topic
 	rec    record.Single
 	fan    fanout
 }
@@ -34,7 +34,7 @@ const (
 
 func newSingle(chains *store.Chains, outbox Outbox, watch Observer, mixed int32) *single {
 	return &single{
-		chains: chains, outbox: outbox, watch: watch, mixed: mixed,
+		chains: chains, outbox: outbox, watch: watch, fan: fanout{partitions: mixed},
 		states: newCache[domain.ConversationID, *store.ChainState](maxChains, maxChainBytes),
 	}
 }
@@ -75,11 +75,15 @@ func (s *single) load(ctx context.Context, id domain.ConversationID) (*store.Cha
 
 // decide applies a new record.
 func (s *single) decide(ctx context.Context, state *store.ChainState, r *stream.Record, pos domain.Position) error {
-	if s.rec.Kind == record.Open {
+	switch s.rec.Kind {
+	case record.Open:
 		if state.Open(s.rec.Members, pos) {
-			s.chains.SaveHead(state)
+			s.chains.Open(state)
 		}
 		s.outbox.Opened(s.rec.Origin, state.ID)
+		return nil
+	case record.Create, record.Change:
+		s.alter(state, pos)
 		return nil
 	}
 	size := state.Size()
@@ -102,12 +106,53 @@ func (s *single) decide(ctx context.Context, state *store.ChainState, r *stream.
 		s.watch.Repeated()
 	case chat.Appended:
 		s.chains.Append(state, &out, s.rec.Send.Body)
-		s.fan.out(state, &out.Entry, &s.rec, s.mixed)
+		s.fan.out(state, &out.Entry, &s.rec, state.Head.Members, state.Head.Diffusion, nil)
 		s.states.grew(state.Size() - size)
 	}
 	s.outbox.Sent(s.rec.Origin, state.ID, &out.Entry)
 	s.watch.Answered(s.rec.Send.At)
 	return nil
+}
+
+// alter makes a group or changes its members.
+func (s *single) alter(state *store.ChainState, pos domain.Position) {
+	var steps []chat.Step
+	var refusal *domain.Error
+	size, send := state.Size(), &s.rec.Send
+	if s.rec.Kind == record.Create {
+		steps, refusal = state.Create(&chat.Creation{
+			From: send.From, Title: s.rec.Title, Members: s.rec.Members, At: send.At, Limits: s.rec.Limits,
+		}, pos)
+	} else {
+		steps, refusal = state.Alter(&chat.Changing{
+			From: send.From, Add: s.rec.Members, Remove: s.rec.Removed, At: send.At, Limits: s.rec.Limits,
+		}, pos)
+	}
+	if refusal != nil {
+		s.outbox.Refused(s.rec.Origin, refusal)
+		return
+	}
+	index := uint64(0)
+	if len(steps) > 0 {
+		index = steps[0].Change.Index
+		s.chains.Alter(state, steps)
+		s.states.grew(state.Size() - size)
+		s.fanSteps(state, steps)
+	}
+	if s.rec.Kind == record.Create {
+		s.outbox.Opened(s.rec.Origin, state.ID)
+	} else {
+		s.outbox.Changed(s.rec.Origin, state.ID, index)
+	}
+}
+
+// fanSteps fans a change of members out. Between its entries only the diffusion
+// differs.
+func (s *single) fanSteps(state *store.ChainState, steps []chat.Step) {
+	for i := range steps {
+		ch := &steps[i].Change
+		s.fan.out(state, &steps[i].Outcome.Entry, &s.rec, state.Head.Members, ch.After, ch)
+	}
 }
 
 // errPoison: the chain cannot decide on this record, now or ever.
@@ -129,9 +174,12 @@ func (s *single) send(ctx context.Context, state *store.ChainState, pos domain.P
 // repeat takes a record that was applied before a crash or a hand-over: its
 // entry stands, only what followed from it may be missing.
 func (s *single) repeat(ctx context.Context, state *store.ChainState, r *stream.Record) error {
-	if s.rec.Kind == record.Open {
+	switch s.rec.Kind {
+	case record.Open:
 		s.outbox.Opened(s.rec.Origin, state.ID)
 		return nil
+	case record.Create, record.Change:
+		return s.repeatAlter(ctx, state, r)
 	}
 	e, found, err := state.Find(s.rec.Send.From, s.rec.Send.Key, s.chains.Past(ctx, state.ID))
 	if err != nil {
@@ -144,7 +192,48 @@ func (s *single) repeat(ctx context.Context, state *store.ChainState, r *stream.
 		_, err = s.buried(ctx, state, r)
 		return err
 	}
-	s.fan.out(state, &e, &s.rec, s.mixed)
+	return s.fanAsOf(ctx, state, &e, &s.rec)
+}
+
+// repeatAlter repeats what followed from a change of members, if there was any.
+func (s *single) repeatAlter(ctx context.Context, state *store.ChainState, r *stream.Record) error {
+	pos := position(r.Position)
+	var own []chat.Change // newest first
+	err := s.chains.Changes(ctx, state.ID, func(ch *chat.Change) bool {
+		if ch.Position == pos {
+			own = append(own, *ch)
+		}
+		return !ch.Position.Before(pos)
+	})
+	if err != nil {
+		return err
+	}
+	if len(own) == 0 {
+		_, err = s.buried(ctx, state, r)
+		return err
+	}
+	for _, ch := range slices.Backward(own) {
+		m, err := s.chains.Message(ctx, state.ID, ch.Index)
+		if err != nil {
+			return err
+		}
+		members, _, err := s.chains.AsOf(ctx, state, ch.Index)
+		if err != nil {
+			return err
+		}
+		s.fan.out(state, &m.Entry, &s.rec, members, ch.After, &ch)
+	}
+	return nil
+}
+
+// fanAsOf repeats the fan-out of a message or a void, to the members as of its
+// index.
+func (s *single) fanAsOf(ctx context.Context, state *store.ChainState, e *chat.Entry, rec *record.Single) error {
+	members, diffusion, err := s.chains.AsOf(ctx, state, e.Index)
+	if err != nil {
+		return err
+	}
+	s.fan.out(state, e, rec, members, diffusion, nil)
 	return nil
 }
 
@@ -158,8 +247,7 @@ func (s *single) buried(ctx context.Context, state *store.ChainState, r *stream.
 	if err != nil {
 		return true, err
 	}
-	s.fan.out(state, &void.Entry, &record.Single{}, s.mixed)
-	return true, nil
+	return true, s.fanAsOf(ctx, state, &void.Entry, &record.Single{})
 }
 
 func placeOf(r *stream.Record) store.Place {
@@ -179,7 +267,7 @@ func (s *single) park(ctx context.Context, state *store.ChainState, r *stream.Re
 	}
 	out := state.Park(state.Head.At, position(r.Position))
 	s.chains.Bury(state, placeOf(r), r.Value, &out, []byte(voidBody))
-	s.fan.out(state, &out.Entry, &record.Single{}, s.mixed)
+	s.fan.out(state, &out.Entry, &record.Single{}, state.Head.Members, state.Head.Diffusion, nil)
 	return nil
 }
 

@@ -11,20 +11,10 @@ import (
 	"github.com/merchantim/merchantim/internal/kv"
 )
 
-// Members returns the members of a conversation, none if it does not exist.
-// The slice must not be changed.
-func (c *Chains) Members(ctx context.Context, id domain.ConversationID) ([]domain.UserID, error) {
-	h, err := c.Head(ctx, id)
-	return h.Members, err
-}
-
-// Head returns the newest state of a chain, the zero Head if there is none.
+// Head returns the newest state of a chain, the zero Head if there is none. Its
+// members are set only if they are at hand; see Roster.
 func (c *Chains) Head(ctx context.Context, id domain.ConversationID) (h chat.Head, err error) {
-	c.pending.view(id, func(p *pendingChain) bool {
-		h = p.head
-		return false
-	})
-	if h.Exists() {
+	if h, ok := c.pendingHead(id); ok {
 		return h, nil
 	}
 	value, err := c.kv.Get(ctx, conversationPartition(id), headKey)

@@ -31,13 +31,15 @@ type ChainState struct {
 
 // pendingChain is what is new of a chain since the last freeze.
 type pendingChain struct {
-	state  *ChainState
-	head   chat.Head
-	runs   []*run
-	sealed []sealedPage
-	aged   []agedMark
-	dead   []deadLetter
-	size   int // bytes, about
+	state    *ChainState
+	head     chat.Head
+	runs     []*run
+	sealed   []sealedPage
+	aged     []agedMark
+	dead     []deadLetter
+	changes  []chat.Change
+	reformed bool // the members of the group changed
+	size     int  // bytes, about
 	// Set when frozen.
 	base, encoded []byte
 }
@@ -91,6 +93,11 @@ func (c *Chains) Load(ctx context.Context, id domain.ConversationID) (*ChainStat
 	head, err := decodeHead(value)
 	if err != nil {
 		return nil, err
+	}
+	if head.Form == chat.Group {
+		if err := c.loadMembers(ctx, part, &head); err != nil {
+			return nil, err
+		}
 	}
 	pages, err := c.pages(ctx, part, head.Last)
 	if err != nil {
@@ -208,10 +215,10 @@ func (c *Chains) Buried(ctx context.Context, id domain.ConversationID, place Pla
 	return r.Uvarint(), true, r.Err()
 }
 
-// SaveHead keeps a head that changed without an entry.
-func (c *Chains) SaveHead(s *ChainState) {
+// Open keeps a conversation that was just opened: a head without an entry.
+func (c *Chains) Open(s *ChainState) {
 	c.change(s, func(*pendingChain) {})
-	c.bytes.Add(64)
+	c.bytes.Add(128)
 }
 
 func (c *Chains) change(s *ChainState, fn func(*pendingChain)) {
@@ -250,6 +257,12 @@ func (p *pendingChain) batches(dst []kv.Batch) []kv.Batch {
 	}
 	b := kv.Batch{Partition: part, If: []kv.Cond{{Key: headKey, Value: p.base, Absent: p.base == nil}}}
 	b.Ops = append(make([]kv.Op, 0, 1+2*len(p.runs)+len(p.sealed)+len(p.dead)), kv.Op{Key: headKey, Value: p.encoded})
+	if p.reformed {
+		b.Ops = append(b.Ops, kv.Op{Key: membersKey, Value: encodeMembers(&p.head)})
+	}
+	for i := range p.changes {
+		b.Ops = append(b.Ops, kv.Op{Key: indexKey(keyChange, p.changes[i].Index), Value: encodeChange(&p.changes[i])})
+	}
 	for _, r := range p.runs {
 		b.Ops = append(b.Ops,
 			kv.Op{Key: indexKey(keyRun, r.first), Value: r.metas},

@@ -2,6 +2,8 @@ package store
 
 import (
 	"fmt"
+	"sort"
+	"strings"
 
 	"github.com/merchantim/merchantim/domain"
 	"github.com/merchantim/merchantim/domain/chat"
@@ -36,9 +38,9 @@ func encodeHead(h *chat.Head) []byte {
 	dst = enc.Uvarint(dst, h.Last)
 	dst = enc.Uvarint(dst, h.N)
 	dst = enc.Uvarint(dst, uint64(h.At))
-	dst = enc.Uvarint(dst, uint64(len(h.Members)))
-	for _, m := range h.Members {
-		dst = enc.Bytes(dst, m)
+	dst = append(dst, byte(h.Form))
+	if h.Form == chat.Direct {
+		dst = appendMembers(dst, h.Members)
 	}
 	return appendMarks(dst, h.Tail)
 }
@@ -50,9 +52,8 @@ func decodeHead(value []byte) (h chat.Head, err error) {
 	}
 	h.Position = readPosition(&r)
 	h.Last, h.N, h.At = r.Uvarint(), r.Uvarint(), int64(r.Uvarint())
-	h.Members = make([]domain.UserID, r.Count(1))
-	for i := range h.Members {
-		h.Members[i] = domain.UserID(r.Bytes())
+	if h.Form = chat.Form(r.Byte()); h.Form == chat.Direct {
+		h.Members = readMembers(&r)
 	}
 	h.Tail = readMarks(&r)
 	return h, r.Done()
@@ -88,7 +89,7 @@ func appendEntry(dst []byte, e *chat.Entry) []byte {
 
 // readEntry reads an entry whose key is a view. A sender among the members is
 // not copied.
-func readEntry(r *enc.Reader, members []domain.UserID) (e chat.Entry) {
+func readEntry(r *enc.Reader, members []chat.Member) (e chat.Entry) {
 	e.Index = r.Uvarint()
 	e.Pre = e.Index - r.Uvarint()
 	e.N = r.Uvarint()
@@ -101,17 +102,22 @@ func readEntry(r *enc.Reader, members []domain.UserID) (e chat.Entry) {
 	return e
 }
 
-func intern(name []byte, members []domain.UserID) domain.UserID {
-	for _, m := range members {
-		if string(m) == string(name) {
-			return m
-		}
+func intern(name []byte, members []chat.Member) domain.UserID {
+	i, found := sort.Find(len(members), func(i int) int { return strings.Compare(string(name), string(members[i].ID)) })
+	if found {
+		return members[i].ID
 	}
 	return domain.UserID(name)
 }
 
 func encodeInbox(b *user.Inbox) []byte {
-	return enc.Uvarint(appendPosition([]byte{layout}, b.Position), b.Last)
+	dst := appendPosition([]byte{layout}, b.Position)
+	dst = enc.Uvarint(enc.Uvarint(dst, b.Last), b.Rev)
+	dst = enc.Uvarint(dst, uint64(len(b.Large)))
+	for _, id := range b.Large {
+		dst = append(dst, id[:]...)
+	}
+	return dst
 }
 
 func decodeInbox(value []byte) (b user.Inbox, err error) {
@@ -120,7 +126,10 @@ func decodeInbox(value []byte) (b user.Inbox, err error) {
 		return b, err
 	}
 	b.Position = readPosition(&r)
-	b.Last = r.Uvarint()
+	b.Last, b.Rev = r.Uvarint(), r.Uvarint()
+	for range r.Count(16) {
+		b.Large = append(b.Large, r.ID())
+	}
 	return b, r.Done()
 }
 
@@ -173,14 +182,27 @@ func decodeItems(first uint64, value []byte) ([]user.Item, error) {
 	return items, r.Done()
 }
 
+const (
+	rowGroup = 1 << iota
+	rowLeft
+	rowLarge
+)
+
+func flagIf(set bool, bit byte) byte {
+	if set {
+		return bit
+	}
+	return 0
+}
+
 func encodeRow(row *conversation.Row) []byte {
-	dst := enc.Bytes([]byte{layout}, row.With)
-	dst = enc.Uvarint(dst, row.Index)
-	dst = enc.Uvarint(dst, row.N)
-	dst = enc.Uvarint(dst, uint64(row.At))
-	dst = enc.Uvarint(dst, row.OwnN)
-	dst = enc.Uvarint(dst, row.Read)
-	return enc.Uvarint(dst, row.ReadN)
+	flags := flagIf(row.Group, rowGroup) | flagIf(row.Left, rowLeft) | flagIf(row.Large, rowLarge)
+	dst := enc.Bytes([]byte{layout, flags}, row.With)
+	dst = enc.Bytes(dst, row.Title)
+	for _, v := range [...]uint64{row.Index, row.N, uint64(row.At), row.OwnN, row.Read, row.ReadN, row.JoinN, row.Rev} {
+		dst = enc.Uvarint(dst, v)
+	}
+	return dst
 }
 
 func decodeRow(value []byte) (row conversation.Row, err error) {
@@ -188,8 +210,11 @@ func decodeRow(value []byte) (row conversation.Row, err error) {
 	if err != nil {
 		return row, err
 	}
-	row.With = domain.UserID(r.Bytes())
+	flags := r.Byte()
+	row.Group, row.Left, row.Large = flags&rowGroup != 0, flags&rowLeft != 0, flags&rowLarge != 0
+	row.With, row.Title = domain.UserID(r.Bytes()), string(r.Bytes())
 	row.Index, row.N, row.At = r.Uvarint(), r.Uvarint(), int64(r.Uvarint())
 	row.OwnN, row.Read, row.ReadN = r.Uvarint(), r.Uvarint(), r.Uvarint()
+	row.JoinN, row.Rev = r.Uvarint(), r.Uvarint()
 	return row, r.Done()
 }

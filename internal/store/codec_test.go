@@ -23,19 +23,25 @@ var golden = flag.Bool("golden", false, "write golden files that do not exist ye
 var (
 	convA   = domain.DirectID("ann", "bob")
 	convB   = domain.DirectID("ann", "eve")
-	members = []domain.UserID{"ann", "bob"}
+	members = []chat.Member{{ID: "ann"}, {ID: "bob", Role: chat.Owner, Since: 300}}
 
 	exampleHead = chat.Head{
 		Position: domain.Position{Incarnation: 2, Offset: 12345}, Last: 300, N: 299, At: 1790000000123,
-		Members: members, Tail: []uint32{1, 0xdeadbeef, 0},
+		Form: chat.Direct, Members: members, Tail: []uint32{1, 0xdeadbeef, 0},
 	}
-	exampleInbox = user.Inbox{Position: domain.Position{Incarnation: 1, Offset: 99}, Last: 1 << 33}
+	exampleInbox = user.Inbox{Position: domain.Position{Incarnation: 1, Offset: 99}, Last: 1 << 33, Rev: 77, Large: []domain.ConversationID{convA, convB}}
 	exampleItems = []user.Item{
 		{Index: 41, Pre: 40, Conversation: convA, Entry: 7}, {Index: 42, Pre: 41, Conversation: convB, Entry: 1},
 		{Index: 43, Pre: 42, Conversation: convA, Entry: 8}, {Index: 44, Pre: 43, Conversation: convA, Entry: 300},
 	}
-	exampleRow = conversation.Row{With: "bob", Index: 300, N: 299, At: 1790000000123, OwnN: 7, Read: 250, ReadN: 249}
-	exampleRun = []chat.Message{
+	exampleRow    = conversation.Row{With: "bob", Index: 300, N: 299, At: 1790000000123, OwnN: 7, Read: 250, ReadN: 249, JoinN: 3, Rev: 9}
+	exampleGroup  = conversation.Row{Group: true, Title: "Returns", Left: true, Large: true, Index: 5, N: 4}
+	exampleChange = chat.Change{
+		Index: 7, Position: domain.Position{Incarnation: 2, Offset: 12345}, Before: chat.Write, After: chat.Read,
+		Joined: members, Left: []chat.Member{{ID: "eve", Since: 2}},
+	}
+	exampleMembers = chat.Head{Title: "Returns", Made: 99, Diffusion: chat.Read, Members: members}
+	exampleRun     = []chat.Message{
 		{Entry: chat.Entry{Index: 9, Pre: 8, N: 8, ID: domain.MessageID{1, 2, 3}, From: "ann", Key: []byte("k9"), Kind: chat.Text,
 			At: 1790000000123, Hash: 0x0102030405060708}, Body: []byte("nine")},
 		{Entry: chat.Entry{Index: 10, Pre: 9, N: 8, Kind: chat.Void, At: 1790000000123}, Body: []byte(`{"type":"void"}`)},
@@ -66,12 +72,15 @@ func TestGolden(t *testing.T) {
 		want   any
 		decode func(value []byte) (any, error)
 	}{
-		"head":   {encodeHead(&exampleHead), exampleHead, func(v []byte) (any, error) { return decodeHead(v) }},
-		"inbox":  {encodeInbox(&exampleInbox), exampleInbox, func(v []byte) (any, error) { return decodeInbox(v) }},
-		"items":  {encodeItems(exampleItems), exampleItems, func(v []byte) (any, error) { return decodeItems(41, v) }},
-		"row":    {encodeRow(&exampleRow), exampleRow, func(v []byte) (any, error) { return decodeRow(v) }},
-		"metas":  {r.metas, exampleRun, func(v []byte) (any, error) { return messages(v, r.bodies) }},
-		"bodies": {r.bodies, exampleRun, func(v []byte) (any, error) { return messages(r.metas, v) }},
+		"head":      {encodeHead(&exampleHead), exampleHead, func(v []byte) (any, error) { return decodeHead(v) }},
+		"inbox":     {encodeInbox(&exampleInbox), exampleInbox, func(v []byte) (any, error) { return decodeInbox(v) }},
+		"row_group": {encodeRow(&exampleGroup), exampleGroup, func(v []byte) (any, error) { return decodeRow(v) }},
+		"change":    {encodeChange(&exampleChange), exampleChange, func(v []byte) (any, error) { return decodeChange(7, v) }},
+		"members":   {encodeMembers(&exampleMembers), exampleMembers, func(v []byte) (any, error) { return decodeMembers(v) }},
+		"items":     {encodeItems(exampleItems), exampleItems, func(v []byte) (any, error) { return decodeItems(41, v) }},
+		"row":       {encodeRow(&exampleRow), exampleRow, func(v []byte) (any, error) { return decodeRow(v) }},
+		"metas":     {r.metas, exampleRun, func(v []byte) (any, error) { return messages(v, r.bodies) }},
+		"bodies":    {r.bodies, exampleRun, func(v []byte) (any, error) { return messages(r.metas, v) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".golden")
@@ -132,6 +141,35 @@ func FuzzDecodeHead(f *testing.F) {
 				t.Fatal("more than its input")
 			}
 			again(t, h, encodeHead(&h), decodeHead)
+		}
+	})
+}
+
+// decodeMembers reads what encodeMembers keeps of a head.
+func decodeMembers(value []byte) (h chat.Head, err error) {
+	r, err := openMembers(value, &h)
+	if err != nil {
+		return h, err
+	}
+	h.Members = readMembers(&r)
+	return h, r.Done()
+}
+
+func FuzzDecodeMembers(f *testing.F) {
+	f.Add(encodeMembers(&exampleMembers))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		if h, err := decodeMembers(value); err == nil {
+			again(t, h, encodeMembers(&h), decodeMembers)
+		}
+	})
+}
+
+func FuzzDecodeChange(f *testing.F) {
+	f.Add(encodeChange(&exampleChange))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		decode := func(v []byte) (chat.Change, error) { return decodeChange(7, v) }
+		if ch, err := decode(value); err == nil {
+			again(t, ch, encodeChange(&ch), decode)
 		}
 	})
 }

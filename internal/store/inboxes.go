@@ -111,7 +111,10 @@ func (b *Inboxes) Row(ctx context.Context, s *InboxState, id domain.Conversation
 }
 
 // Save keeps a changed row, the newest head, and a new item unless it is zero.
+// The row gets the next revision of the list.
 func (b *Inboxes) Save(s *InboxState, id domain.ConversationID, row *conversation.Row, item user.Item) {
+	s.Rev++
+	row.Rev = s.Rev
 	create := func() *pendingInbox {
 		b.bytes.Add(perInbox)
 		return &pendingInbox{state: s, rows: make(map[domain.ConversationID]conversation.Row, 1)}

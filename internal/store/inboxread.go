@@ -13,26 +13,24 @@ import (
 	"github.com/merchantim/merchantim/internal/kv"
 )
 
-// Last is the newest index of a user's inbox; 0: it is empty.
-func (b *Inboxes) Last(ctx context.Context, id domain.UserID) (uint64, error) {
-	var head user.Inbox
+// Head is the head of a user's inbox. Its Large must not be changed.
+func (b *Inboxes) Head(ctx context.Context, id domain.UserID) (head user.Inbox, err error) {
 	found := false
 	b.pending.view(id, func(p *pendingInbox) bool {
 		head, found = p.head, true
 		return false
 	})
 	if found {
-		return head.Last, nil
+		return head, nil
 	}
 	value, err := b.kv.Get(ctx, userPartition(id), headKey)
 	if errors.Is(err, kv.ErrNotFound) {
-		return 0, nil
+		return head, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("store: inbox: %w", err)
+		return head, fmt.Errorf("store: inbox: %w", err)
 	}
-	head, err = decodeInbox(value)
-	return head.Last, err
+	return decodeInbox(value)
 }
 
 // lookTwice is how often a page with a gap is read again. A gap arises when,

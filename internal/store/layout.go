@@ -20,15 +20,17 @@ import (
 
 // The keys of a conversation's partition.
 const (
-	keyHead  = 'h' // the chain's head
-	keyRun   = 'c' // + index of the first entry: a run of entries
-	keyBody  = 'b' // + index of the first entry: the bodies of that run
-	keyPage  = 'd' // + page number: sealed fingerprints
-	keyAged  = 'a' // + fingerprint + index: a fingerprint above chat.Window
-	keyDead  = 'x' // + place in the log: a parked record, as it came
-	keyInbox = 'i' // + index of the first item: a run of a user's inbox
-	keyRow   = 'l' // + conversation: a row of a user's list
-	keyUser  = 'p' // a user's profile
+	keyHead    = 'h' // the chain's head
+	keyRun     = 'c' // + index of the first entry: a run of entries
+	keyBody    = 'b' // + index of the first entry: the bodies of that run
+	keyPage    = 'd' // + page number: sealed fingerprints
+	keyAged    = 'a' // + fingerprint + index: a fingerprint above chat.Window
+	keyDead    = 'x' // + place in the log: a parked record, as it came
+	keyMembers = 'm' // who is in it, its form and title
+	keyChange  = 'g' // + index: what that entry changed of the members
+	keyInbox   = 'i' // + index of the first item: a run of a user's inbox
+	keyRow     = 'l' // + conversation: a row of a user's list
+	keyUser    = 'p' // a user's profile
 )
 
 var headKey = []byte{keyHead}

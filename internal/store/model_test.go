@@ -69,7 +69,7 @@ func (w *world) append() {
 	w.must(err)
 	w.offset++
 	if s.Open(modelUsers, domain.Position{Incarnation: 1, Offset: w.offset}) {
-		w.store.Chains.SaveHead(s)
+		w.store.Chains.Open(s)
 	}
 	for range n {
 		w.offset++
@@ -158,8 +158,9 @@ func (w *world) check(*rapid.T) {
 
 	head, err := w.store.Chains.Head(ctx, id)
 	w.must(err)
-	who2, err := w.store.Chains.Members(ctx, id)
+	roster, err := w.store.Chains.Roster(ctx, id)
 	w.must(err)
+	who2 := roster.Members
 	if head.Last != uint64(len(chain)) || head.N != head.Last || (len(who2) == 2) != (len(chain) > 0) {
 		w.t.Fatalf("head %+v with members %v of a chain of %d", head, who2, len(chain))
 	}
@@ -168,10 +169,10 @@ func (w *world) check(*rapid.T) {
 
 func (w *world) checkInbox(who domain.UserID, conv domain.ConversationID, inbox []user.Item, limit int) {
 	ctx := w.test.Context()
-	last, err := w.store.Inboxes.Last(ctx, who)
+	kept, err := w.store.Inboxes.Head(ctx, who)
 	w.must(err)
-	if last != uint64(len(inbox)) {
-		w.t.Fatalf("the inbox ends at %d, want %d", last, len(inbox))
+	if kept.Last != uint64(len(inbox)) {
+		w.t.Fatalf("the inbox ends at %d, want %d", kept.Last, len(inbox))
 	}
 	at := rapid.IntRange(0, len(inbox)+2).Draw(w.t, "item")
 	items, err := w.store.Inboxes.Items(ctx, who, uint64(at), limit)

@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 
-	"github.com/merchantim/merchantim/domain"
 	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/internal/enc"
 )
@@ -44,7 +43,7 @@ func (r *run) add(e *chat.Entry, body []byte) {
 }
 
 // at reads the entry at index; false if it is not in this run.
-func (r *run) at(index uint64, members []domain.UserID) (chat.Message, bool) {
+func (r *run) at(index uint64, members []chat.Member) (chat.Message, bool) {
 	if index < r.first || index >= r.first+uint64(len(r.ends)) {
 		return chat.Message{}, false
 	}
@@ -59,7 +58,7 @@ func (r *run) at(index uint64, members []domain.UserID) (chat.Message, bool) {
 }
 
 // decodeRun reads stored entries; bodies may be nil when only entries are wanted.
-func decodeRun(metas, bodies []byte, members []domain.UserID, fn func(chat.Message) bool) error {
+func decodeRun(metas, bodies []byte, members []chat.Member, fn func(chat.Message) bool) error {
 	m, err := open(metas, "run")
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func (s *Server) do(l *link, r *wire.Frame) []byte {
 	case wire.Read:
 		return wire.AppendDone(nil, r.ID)
 	default:
-		return wire.AppendPong(nil, r.ID, uint64(len(s.user(l.user).inbox)), s.now)
+		return wire.AppendPong(nil, r.ID, uint64(len(s.user(l.user).inbox)), 0, s.now)
 	}
 }
 
@@ -131,7 +131,7 @@ func (s *Server) list(l *link, r *wire.Frame) []byte {
 		if l.user == c.members[1] {
 			row.With = c.members[0]
 		}
-		return wire.AppendConversations(nil, r.ID, []wire.Conversation{row}, "next")
+		return wire.AppendConversations(nil, r.ID, []wire.Conversation{row}, "next", 1)
 	}
-	return wire.AppendConversations(nil, r.ID, nil, "")
+	return wire.AppendConversations(nil, r.ID, nil, "", 1)
 }

@@ -6,7 +6,9 @@ import "strconv"
 type Welcome struct {
 	User         string
 	Epoch        string
+	Recovered    bool   // all that was missed since the client's position follows
 	InboxIndex   uint64 // newest entry of the user's inbox, 0: none
+	HeadSum      uint64 // sum of the newest indices of his large conversations
 	HeartbeatMS  int64
 	MaxTextBytes int
 	MaxInflight  int
@@ -20,9 +22,10 @@ func AppendWelcome(dst, id []byte, w *Welcome) []byte {
 	dst = appendString(dst, w.User)
 	dst = append(dst, `,"epoch":`...)
 	dst = appendString(dst, w.Epoch)
-	dst = append(dst, `,"inbox":{"index":`...)
-	dst = strconv.AppendUint(dst, w.InboxIndex, 10)
-	dst = append(dst, `},"heartbeat_ms":`...)
+	dst = append(dst, `,"recovered":`...)
+	dst = strconv.AppendBool(dst, w.Recovered)
+	dst = appendState(dst, w.InboxIndex, w.HeadSum)
+	dst = append(dst, `,"heartbeat_ms":`...)
 	dst = strconv.AppendInt(dst, w.HeartbeatMS, 10)
 	dst = append(dst, `,"max_text_bytes":`...)
 	dst = strconv.AppendInt(dst, int64(w.MaxTextBytes), 10)
@@ -87,7 +90,11 @@ func AppendEntries(dst, id []byte, entries []Entry, newest uint64) []byte {
 // Conversation is a row of a user's list.
 type Conversation struct {
 	ID     [16]byte
-	With   string
+	With   string // of a direct conversation
+	Group  bool
+	Title  string // of a group
+	Left   bool   // the caller is no longer a member
+	Large  bool   // its entries do not come into the inbox
 	Index  uint64 // newest
 	N      uint64
 	Read   uint64 // index up to which the caller has read
@@ -97,7 +104,7 @@ type Conversation struct {
 
 // AppendConversations appends the answer to list. An empty cursor is left out:
 // the end.
-func AppendConversations(dst, id []byte, rows []Conversation, cursor string) []byte {
+func AppendConversations(dst, id []byte, rows []Conversation, cursor string, version uint64) []byte {
 	dst = appendAnswer(dst, `{"type":"conversations","id":`, id)
 	dst = append(dst, `,"conversations":[`...)
 	for i := range rows {
@@ -111,14 +118,27 @@ func AppendConversations(dst, id []byte, rows []Conversation, cursor string) []b
 		dst = append(dst, `,"cursor":`...)
 		dst = appendString(dst, cursor)
 	}
+	dst = append(dst, `,"version":`...)
+	dst = strconv.AppendUint(dst, version, 10)
 	return append(dst, '}')
 }
 
 func appendRow(dst []byte, c *Conversation) []byte {
 	dst = append(dst, `{"conversation":"`...)
 	dst = AppendUUID(dst, c.ID)
-	dst = append(dst, `","with":`...)
-	dst = appendString(dst, c.With)
+	if c.Group {
+		dst = append(dst, `","group":true,"title":`...)
+		dst = appendString(dst, c.Title)
+	} else {
+		dst = append(dst, `","with":`...)
+		dst = appendString(dst, c.With)
+	}
+	if c.Left {
+		dst = append(dst, `,"left":true`...)
+	}
+	if c.Large {
+		dst = append(dst, `,"large":true`...)
+	}
 	dst = append(dst, `,"index":`...)
 	dst = strconv.AppendUint(dst, c.Index, 10)
 	dst = append(dst, `,"n":`...)
@@ -129,6 +149,69 @@ func appendRow(dst []byte, c *Conversation) []byte {
 	dst = strconv.AppendUint(dst, c.Unread, 10)
 	dst = appendAt(dst, c.At)
 	return append(dst, '}')
+}
+
+// AppendChanged appends the answer to change. The index of the entry is left
+// out if nothing changed.
+func AppendChanged(dst, id []byte, conversation [16]byte, index uint64) []byte {
+	dst = appendAnswer(dst, `{"type":"changed","id":`, id)
+	dst = append(dst, `,"conversation":"`...)
+	dst = append(AppendUUID(dst, conversation), '"')
+	if index > 0 {
+		dst = append(dst, `,"index":`...)
+		dst = strconv.AppendUint(dst, index, 10)
+	}
+	return append(dst, '}')
+}
+
+// Member is a member of a conversation.
+type Member struct {
+	User  string `json:"user"`
+	Role  string `json:"role"`
+	Since uint64 `json:"since"` // index of the entry that brought him in, 0: from the start
+}
+
+// AppendMembers appends the answer to members. An empty cursor is left out.
+func AppendMembers(dst, id []byte, conversation [16]byte, members []Member, total int, cursor string) []byte {
+	dst = appendAnswer(dst, `{"type":"members","id":`, id)
+	dst = append(dst, `,"conversation":"`...)
+	dst = AppendUUID(dst, conversation)
+	dst = append(dst, `","members":[`...)
+	for i, m := range members {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(append(dst, `{"user":`...), m.User)
+		dst = appendString(append(dst, `,"role":`...), m.Role)
+		dst = strconv.AppendUint(append(dst, `,"since":`...), m.Since, 10)
+		dst = append(dst, '}')
+	}
+	dst = strconv.AppendInt(append(dst, `],"total":`...), int64(total), 10)
+	if cursor != "" {
+		dst = appendString(append(dst, `,"cursor":`...), cursor)
+	}
+	return append(dst, '}')
+}
+
+// HeadOf is the newest index of a large conversation.
+type HeadOf struct {
+	Conversation [16]byte
+	Index        uint64
+}
+
+// AppendHeads appends the answer to heads.
+func AppendHeads(dst, id []byte, heads []HeadOf) []byte {
+	dst = appendAnswer(dst, `{"type":"heads","id":`, id)
+	dst = append(dst, `,"heads":[`...)
+	for i, h := range heads {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendUUID(append(dst, `{"conversation":"`...), h.Conversation)
+		dst = strconv.AppendUint(append(dst, `","index":`...), h.Index, 10)
+		dst = append(dst, '}')
+	}
+	return append(dst, `]}`...)
 }
 
 // AppendDone appends the answer to read.

@@ -13,6 +13,59 @@ func AppendHello(dst []byte, id, token, device string) []byte {
 	return append(dst, '}')
 }
 
+// AppendHelloAt appends the first frame of a link that goes on where another
+// ended.
+func AppendHelloAt(dst []byte, id, token, device, epoch string, inboxIndex, headSum uint64) []byte {
+	dst = AppendHello(dst, id, token, device)
+	dst = appendString(append(dst[:len(dst)-1], `,"inbox":{"epoch":`...), epoch)
+	dst = strconv.AppendUint(append(dst, `,"index":`...), inboxIndex, 10)
+	dst = strconv.AppendUint(append(dst, `,"heads":`...), headSum, 10)
+	return append(dst, `}}`...)
+}
+
+// AppendCreate appends a request for a new group.
+func AppendCreate(dst []byte, id, key, title string, members []string) []byte {
+	dst = appendAnswer(dst, `{"type":"create","id":`, id)
+	dst = appendString(append(dst, `,"key":`...), key)
+	dst = appendString(append(dst, `,"title":`...), title)
+	return append(appendNames(append(dst, `,"members":`...), members), '}')
+}
+
+// AppendChange appends a request to change the members of a group.
+func AppendChange(dst []byte, id, conversation string, add, remove []string) []byte {
+	dst = appendAnswer(dst, `{"type":"change","id":`, id)
+	dst = appendString(append(dst, `,"conversation":`...), conversation)
+	dst = appendNames(append(dst, `,"add":`...), add)
+	return append(appendNames(append(dst, `,"remove":`...), remove), '}')
+}
+
+func appendNames(dst []byte, names []string) []byte {
+	dst = append(dst, '[')
+	for i, n := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, n)
+	}
+	return append(dst, ']')
+}
+
+// AppendListMembers appends a request for a page of members; an empty cursor
+// asks for the first.
+func AppendListMembers(dst []byte, id, conversation, cursor string, limit int) []byte {
+	dst = appendAnswer(dst, `{"type":"members","id":`, id)
+	dst = appendString(append(dst, `,"conversation":`...), conversation)
+	if cursor != "" {
+		dst = appendString(append(dst, `,"cursor":`...), cursor)
+	}
+	return appendLimit(dst, limit)
+}
+
+// AppendListHeads appends a request for the heads of the large conversations.
+func AppendListHeads(dst []byte, id string) []byte {
+	return append(appendAnswer(dst, `{"type":"heads","id":`, id), '}')
+}
+
 // AppendOpen appends a request for the conversation with another user.
 func AppendOpen(dst []byte, id, with string) []byte {
 	dst = appendAnswer(dst, `{"type":"open","id":`, id)
@@ -60,11 +113,15 @@ func AppendInbox(dst []byte, id string, after uint64, limit int) []byte {
 }
 
 // AppendList appends a request for a page of conversations; an empty cursor
-// asks for the first.
-func AppendList(dst []byte, id, cursor string, limit int) []byte {
+// asks for the first. A since above 0 asks for those that changed after that
+// version.
+func AppendList(dst []byte, id, cursor string, since uint64, limit int) []byte {
 	dst = appendAnswer(dst, `{"type":"list","id":`, id)
 	if cursor != "" {
 		dst = appendString(append(dst, `,"cursor":`...), cursor)
+	}
+	if since > 0 {
+		dst = strconv.AppendUint(append(dst, `,"since":`...), since, 10)
 	}
 	return appendLimit(dst, limit)
 }

@@ -19,11 +19,17 @@ const (
 	fLimit
 	fCursor
 	fIndex
+	fInbox
+	fTitle
+	fMembers
+	fAdd
+	fRemove
+	fSince
 	fieldCount
 )
 
 var fieldNames = [fieldCount]string{"", "type", "id", "token", "device", "with", "conversation",
-	"key", "after", "before", "content", "text", "limit", "cursor", "index"}
+	"key", "after", "before", "content", "text", "limit", "cursor", "index", "inbox", "title", "members", "add", "remove", "since"}
 
 func fieldOf(key []byte) field {
 	switch string(key) {
@@ -55,6 +61,18 @@ func fieldOf(key []byte) field {
 		return fCursor
 	case "index":
 		return fIndex
+	case "inbox":
+		return fInbox
+	case "title":
+		return fTitle
+	case "members":
+		return fMembers
+	case "add":
+		return fAdd
+	case "remove":
+		return fRemove
+	case "since":
+		return fSince
 	}
 	return fNone
 }

@@ -43,7 +43,8 @@ func AppendSent(dst, id []byte, s *Sent) []byte {
 }
 
 // AppendMsgHead appends the part of a pushed message that differs from
-// receiver to receiver. With AppendMsgTail after it the frame is whole.
+// receiver to receiver. With AppendMsgTail after it the frame is whole. A
+// message of a large conversation has no inbox index (0).
 func AppendMsgHead(dst []byte, inboxIndex, inboxPre uint64) []byte {
 	dst = append(dst, `{"type":"msg",`...)
 	return appendInbox(dst, inboxIndex, inboxPre)
@@ -86,13 +87,19 @@ func AppendOwn(dst []byte, inboxIndex, inboxPre uint64, conversation [16]byte, i
 }
 
 // AppendPong appends the answer to a ping with the newest inbox index (0: the
-// inbox is empty).
-func AppendPong(dst, id []byte, inboxIndex uint64, at int64) []byte {
+// inbox is empty) and the sum of the heads.
+func AppendPong(dst, id []byte, inboxIndex, headSum uint64, at int64) []byte {
 	dst = appendAnswer(dst, `{"type":"pong","id":`, id)
+	dst = appendState(dst, inboxIndex, headSum)
+	dst = appendAt(dst, at)
+	return append(dst, '}')
+}
+
+func appendState(dst []byte, inboxIndex, headSum uint64) []byte {
 	dst = append(dst, `,"inbox":{"index":`...)
 	dst = strconv.AppendUint(dst, inboxIndex, 10)
-	dst = append(dst, '}')
-	dst = appendAt(dst, at)
+	dst = append(dst, `,"heads":`...)
+	dst = strconv.AppendUint(dst, headSum, 10)
 	return append(dst, '}')
 }
 
@@ -102,6 +109,9 @@ func appendAnswer[T string | []byte](dst []byte, head string, id T) []byte {
 }
 
 func appendInbox(dst []byte, index, pre uint64) []byte {
+	if index == 0 {
+		return dst
+	}
 	dst = append(dst, `"inbox":{"index":`...)
 	dst = strconv.AppendUint(dst, index, 10)
 	dst = append(dst, `,"pre":`...)

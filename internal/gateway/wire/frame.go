@@ -20,6 +20,10 @@ const (
 	DefaultHistory = 50
 	DefaultInbox   = 200
 	DefaultList    = 50
+	MaxNamed       = 500  // users named in one request
+	MaxTitle       = 200  // bytes of a group's title
+	MaxMembers     = 1000 // members of a page
+	DefaultMembers = 200
 )
 
 // Type is a request's type.
@@ -36,9 +40,14 @@ const (
 	List
 	Read
 	Ping
+	Create
+	Change
+	Members
+	Heads
 )
 
-var typeNames = [...]string{"unknown", "hello", "open", "send", "history", "inbox", "list", "read", "ping"}
+var typeNames = [...]string{"unknown", "hello", "open", "send", "history", "inbox", "list", "read", "ping",
+	"create", "change", "members", "heads"}
 
 // String returns the type as the wire spells it.
 func (t Type) String() string {
@@ -62,8 +71,17 @@ type Frame struct {
 	Device []byte // hello
 	With   []byte // open: a user
 
-	Conversation [16]byte // send, history, read
-	Key          []byte   // send
+	Resumes    bool   // hello: has a position
+	Epoch      string // hello: of the position
+	InboxIndex uint64 // hello: of the position
+	HeadSum    uint64 // hello: of the position
+
+	Title  []byte   // create: may be too long
+	Users  []string // create: members; change: to be added
+	Remove []string // change: to be removed
+
+	Conversation [16]byte // send, history, read, change, members
+	Key          []byte   // send, create
 	Predecessor  []byte   // send: "after", empty if not given
 	Kind         string   // send: always KindText
 	Text         []byte   // send: unescaped; may be empty or too long, the caller knows the limit
@@ -72,7 +90,8 @@ type Frame struct {
 	After  uint64 // history, inbox
 	// HasAfter tells after 0 from none. History never has both ends.
 	HasAfter bool
-	Limit    int    // history, inbox, list: within its range, the default if not given
-	Cursor   []byte // list: empty for the first page
+	Limit    int    // history, inbox, list, members: within its range, the default if not given
+	Cursor   []byte // list, members: empty for the first page
+	Since    uint64 // list: 0 if not given
 	Index    uint64 // read
 }

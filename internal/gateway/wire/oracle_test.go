@@ -67,16 +67,85 @@ type reading struct {
 }
 
 var oracleSteps = map[string][]func(*reading){
-	"hello": {(*reading).token, func(o *reading) { o.f.Device = o.match("device", nameRE) }},
+	"hello": {(*reading).token, func(o *reading) { o.f.Device = o.match("device", nameRE) }, (*reading).position},
 	"open":  {func(o *reading) { o.f.With = o.match("with", nameRE) }},
 	"send": {(*reading).conversation, func(o *reading) { o.f.Key = o.match("key", keyRE) },
 		(*reading).predecessor, (*reading).content},
 	"history": {(*reading).conversation, (*reading).ends, func(o *reading) { o.limit(50, 200) }},
 	"inbox": {func(o *reading) { o.f.HasAfter, o.f.After = true, o.integer("after", 0, MaxIndex) },
 		func(o *reading) { o.limit(200, 500) }},
-	"list": {(*reading).cursor, func(o *reading) { o.limit(50, 200) }},
+	"list": {(*reading).cursor, (*reading).since, func(o *reading) { o.limit(50, 200) }},
 	"read": {(*reading).conversation, func(o *reading) { o.f.Index = o.integer("index", 1, MaxIndex) }},
 	"ping": {},
+	"create": {func(o *reading) { o.f.Key = o.match("key", keyRE) }, (*reading).title,
+		func(o *reading) { o.f.Users = o.users("members") }},
+	"change": {(*reading).conversation, func(o *reading) { o.f.Users = o.users("add") },
+		func(o *reading) { o.f.Remove = o.users("remove") }},
+	"members": {(*reading).conversation, func(o *reading) {
+		if o.has("cursor") {
+			o.f.Cursor = o.match("cursor", nameRE)
+		}
+	}, func(o *reading) { o.limit(DefaultMembers, MaxMembers) }},
+	"heads": {},
+}
+
+func (o *reading) title() {
+	if o.has("title") {
+		text, ok := o.text("title")
+		if !ok {
+			o.fault = "title"
+		}
+		o.f.Title = []byte(text)
+	}
+}
+
+func (o *reading) since() {
+	if o.has("since") {
+		o.f.Since = o.integer("since", 0, MaxIndex)
+	}
+}
+
+func (o *reading) users(name string) (names []string) {
+	if !o.has(name) {
+		return nil
+	}
+	if json.Unmarshal(o.m[name], &names) != nil || len(names) > MaxNamed {
+		o.fault = name
+		return nil
+	}
+	for _, n := range names {
+		if !nameRE.MatchString(n) {
+			o.fault = name
+			return nil
+		}
+	}
+	return names
+}
+
+func (o *reading) position() {
+	if !o.has("inbox") {
+		return
+	}
+	at := reading{f: o.f}
+	if json.Unmarshal(o.m["inbox"], &at.m) != nil || at.m == nil {
+		o.fault = "inbox"
+		return
+	}
+	epoch, ok := at.text("epoch")
+	if !ok || len(epoch) > MaxID {
+		o.fault = "inbox.epoch"
+		return
+	}
+	o.f.Epoch, o.f.Resumes = epoch, true
+	if o.f.InboxIndex = at.integer("index", 0, MaxIndex); at.fault != "" {
+		o.fault = "inbox.index"
+		return
+	}
+	if at.has("heads") {
+		if o.f.HeadSum = at.integer("heads", 0, MaxIndex); at.fault != "" {
+			o.fault = "inbox.heads"
+		}
+	}
 }
 
 func (o *reading) has(name string) bool {

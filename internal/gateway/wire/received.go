@@ -19,22 +19,28 @@ type Received struct {
 	// index of welcome and pong; the text of an error (message).
 	Shown
 
-	Messages      []Shown `json:"messages"`      // messages
-	More          bool    `json:"more"`          // messages
-	Entries       []Shown `json:"entries"`       // entries
-	Newest        uint64  `json:"newest"`        // entries
-	Conversations []Row   `json:"conversations"` // conversations
-	Cursor        string  `json:"cursor"`        // conversations
+	Messages      []Shown  `json:"messages"`      // messages
+	More          bool     `json:"more"`          // messages
+	Entries       []Shown  `json:"entries"`       // entries
+	Newest        uint64   `json:"newest"`        // entries
+	Conversations []Row    `json:"conversations"` // conversations
+	Cursor        string   `json:"cursor"`        // conversations, members
+	Version       uint64   `json:"version"`       // conversations
+	Recovered     bool     `json:"recovered"`     // welcome
+	Members       []Member `json:"members"`       // members
+	Total         int      `json:"total"`         // members
+	Heads         []Shown  `json:"heads"`         // heads: conversation and index
 
 	Code    Code  `json:"code"`     // error
 	Retry   bool  `json:"retry"`    // error
 	RetryMS int64 `json:"retry_ms"` // error
 }
 
-// Place is a place in an inbox.
+// Place is a place in an inbox; in welcome and pong with the sum of the heads.
 type Place struct {
 	Index uint64 `json:"index"`
 	Pre   uint64 `json:"pre"`
+	Heads uint64 `json:"heads"`
 }
 
 // Shown is a message as a client sees it.
@@ -65,6 +71,10 @@ func (s *Shown) Text() (string, bool) {
 type Row struct {
 	Conversation string `json:"conversation"`
 	With         string `json:"with"`
+	Group        bool   `json:"group"`
+	Title        string `json:"title"`
+	Left         bool   `json:"left"`
+	Large        bool   `json:"large"`
 	Index        uint64 `json:"index"`
 	N            uint64 `json:"n"`
 	Read         uint64 `json:"read"`

@@ -30,8 +30,14 @@ func (d *Decoder) request(f *Frame) *Error {
 		return d.list(f)
 	case Read:
 		return d.read(f)
+	case Create:
+		return d.create(f)
+	case Change:
+		return d.change(f)
+	case Members:
+		return d.page(f)
 	}
-	return nil // ping has no more
+	return nil // ping and heads have no more
 }
 
 func typeOf(name []byte) Type {
@@ -52,6 +58,14 @@ func typeOf(name []byte) Type {
 		return Read
 	case "ping":
 		return Ping
+	case "create":
+		return Create
+	case "change":
+		return Change
+	case "members":
+		return Members
+	case "heads":
+		return Heads
 	}
 	return Unknown
 }
@@ -63,8 +77,13 @@ func (d *Decoder) hello(f *Frame) (err *Error) {
 	if !printable(f.Token, MaxToken) {
 		return invalid("token", "must be 1 to 4096 printable ASCII characters")
 	}
-	f.Device, err = d.user(fDevice)
-	return err
+	if f.Device, err = d.user(fDevice); err != nil {
+		return err
+	}
+	if d.has(fInbox) {
+		return d.position(f)
+	}
+	return nil
 }
 
 func (d *Decoder) send(f *Frame) (err *Error) {
@@ -133,6 +152,11 @@ func (d *Decoder) list(f *Frame) (err *Error) {
 		}
 		if len(f.Cursor) > 0 && !printable(f.Cursor, MaxCursor) {
 			return invalid("cursor", "is not one that was given out")
+		}
+	}
+	if d.has(fSince) {
+		if f.Since, err = d.integer(fSince, 0, MaxIndex); err != nil {
+			return err
 		}
 	}
 	f.Limit, err = d.limit(DefaultList, MaxList)

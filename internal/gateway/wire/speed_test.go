@@ -28,7 +28,7 @@ func TestTheHotPathDoesNotAllocate(t *testing.T) {
 		"sent":         func() { dst = AppendSent(dst[:0], id, &stored) },
 		"msg":          func() { dst = AppendMsgTail(AppendMsgHead(dst[:0], 7, 6), &shown) },
 		"own":          func() { dst = AppendOwn(dst[:0], 7, 6, convID, 9) },
-		"pong":         func() { dst = AppendPong(dst[:0], id, 7, 1790000000000) },
+		"pong":         func() { dst = AppendPong(dst[:0], id, 7, 0, 1790000000000) },
 		"error":        func() { dst = AppendError(dst[:0], id, CodeOverloaded, "The server is busy.", 500) },
 	} {
 		if n := testing.AllocsPerRun(100, step); n != 0 {

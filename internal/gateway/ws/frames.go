@@ -156,6 +156,10 @@ func (c *conn) ask(f *wire.Frame) *domain.Error {
 		return c.ping(ctx, f)
 	case wire.Open:
 		return svc.Open(ctx, origin, c.user, domain.UserID(f.With))
+	case wire.Create:
+		return svc.Create(ctx, origin, c.user, f.Key, string(f.Title), users(f.Users))
+	case wire.Change:
+		return svc.Change(ctx, origin, c.user, id, users(f.Users), users(f.Remove))
 	case wire.Read:
 		return svc.Read(ctx, origin, c.user, id, f.Index)
 	case wire.History:
@@ -164,17 +168,29 @@ func (c *conn) ask(f *wire.Frame) *domain.Error {
 		return c.inbox(ctx, f)
 	case wire.List:
 		return c.list(ctx, f)
+	case wire.Members:
+		return c.members(ctx, f, id)
+	case wire.Heads:
+		return c.heads(ctx, f)
 	}
 	return domain.Refuse("unknown_type", "This type of frame is not known.")
 }
 
+func users(names []string) []domain.UserID {
+	ids := make([]domain.UserID, len(names))
+	for i, n := range names {
+		ids[i] = domain.UserID(n)
+	}
+	return ids
+}
+
 func (c *conn) ping(ctx context.Context, f *wire.Frame) *domain.Error {
-	newest, refusal := c.hub.opt.Service.Newest(ctx, c.user)
+	state, refusal := c.hub.opt.Service.Newest(ctx, c.user)
 	if refusal != nil {
 		return refusal
 	}
 	at := time.Now().UnixMilli()
-	c.queue(func(dst []byte) []byte { return wire.AppendPong(dst, f.ID, newest, at) })
+	c.queue(func(dst []byte) []byte { return wire.AppendPong(dst, f.ID, state.Inbox, state.Heads, at) })
 	c.hub.count.pong.Inc()
 	return nil
 }
@@ -211,17 +227,50 @@ func (c *conn) inbox(ctx context.Context, f *wire.Frame) *domain.Error {
 }
 
 func (c *conn) list(ctx context.Context, f *wire.Frame) *domain.Error {
-	rows, cursor, refusal := c.hub.opt.Service.List(ctx, c.user, string(f.Cursor), f.Limit)
+	page, refusal := c.hub.opt.Service.List(ctx, c.user, string(f.Cursor), f.Since, f.Limit)
 	if refusal != nil {
 		return refusal
 	}
-	shown := make([]wire.Conversation, len(rows))
-	for i := range rows {
-		r := &rows[i].Row
+	shown := make([]wire.Conversation, len(page.Rows))
+	for i := range page.Rows {
+		r := &page.Rows[i].Row
 		shown[i] = wire.Conversation{
-			ID: rows[i].Conversation, With: string(r.With), Index: r.Index, N: r.N, Read: r.Read, Unread: r.Unread(), At: r.At,
+			ID: page.Rows[i].Conversation, With: string(r.With), Group: r.Group, Title: r.Title, Left: r.Left, Large: r.Large,
+			Index: r.Index, N: r.N, Read: r.Read, Unread: r.Unread(), At: r.At,
 		}
 	}
-	c.queue(func(dst []byte) []byte { return wire.AppendConversations(dst, f.ID, shown, cursor) })
+	c.queue(func(dst []byte) []byte {
+		return wire.AppendConversations(dst, f.ID, shown, page.Cursor, page.Version)
+	})
+	return nil
+}
+
+func (c *conn) members(ctx context.Context, f *wire.Frame, id domain.ConversationID) *domain.Error {
+	found, total, refusal := c.hub.opt.Service.Members(ctx, c.user, id, domain.UserID(f.Cursor), f.Limit)
+	if refusal != nil {
+		return refusal
+	}
+	shown := make([]wire.Member, len(found))
+	for i, m := range found {
+		shown[i] = wire.Member{User: string(m.ID), Role: m.Role.String(), Since: m.Since}
+	}
+	cursor := ""
+	if len(shown) == f.Limit {
+		cursor = shown[f.Limit-1].User
+	}
+	c.queue(func(dst []byte) []byte { return wire.AppendMembers(dst, f.ID, id, shown, total, cursor) })
+	return nil
+}
+
+func (c *conn) heads(ctx context.Context, f *wire.Frame) *domain.Error {
+	found, refusal := c.hub.opt.Service.Heads(ctx, c.user)
+	if refusal != nil {
+		return refusal
+	}
+	shown := make([]wire.HeadOf, len(found))
+	for i, h := range found {
+		shown[i] = wire.HeadOf{Conversation: h.Conversation, Index: h.Index}
+	}
+	c.queue(func(dst []byte) []byte { return wire.AppendHeads(dst, f.ID, shown) })
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/merchantim/merchantim/domain/user"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/pipeline"
+	"github.com/merchantim/merchantim/internal/usecase"
 )
 
 // Outbox returns a place for the answers and pushes of one owner of a stage.
@@ -64,6 +65,14 @@ func (o *outbox) Opened(to domain.Origin, conversation domain.ConversationID) {
 	}
 }
 
+// Changed answers a change of members.
+func (o *outbox) Changed(to domain.Origin, conversation domain.ConversationID, index uint64) {
+	if c := o.conn(to); c != nil {
+		c.queue(func(dst []byte) []byte { return wire.AppendChanged(dst, to.Request, conversation, index) })
+		o.touch(c)
+	}
+}
+
 // Done answers a read.
 func (o *outbox) Done(to domain.Origin) {
 	if c := o.conn(to); c != nil {
@@ -105,6 +114,12 @@ func (o *outbox) Push(id domain.UserID, item user.Item, from domain.Origin, m *c
 		o.hub.count.msg.Inc()
 		o.touch(c)
 	}
+}
+
+// appendDelivery appends an inbox entry as a push.
+func appendDelivery(dst []byte, d *usecase.Delivery) []byte {
+	w := message(&d.Message)
+	return wire.AppendMsgTail(wire.AppendMsgHead(dst, d.Item.Index, d.Item.Pre), &w)
 }
 
 func message(m *chat.Message) wire.Message {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/merchantim/merchantim/domain"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
+	"github.com/merchantim/merchantim/internal/usecase"
 )
 
 // ServeHTTP upgrades a request to a link. The handler returns at once; the
@@ -117,6 +118,17 @@ func (c *conn) lost(err error) {
 	}
 }
 
+// resume reads the state of the user's chains and, where the client has told
+// its position, what it has missed.
+func (c *conn) resume(ctx context.Context, f *wire.Frame) (usecase.State, []usecase.Delivery, bool, *domain.Error) {
+	if !f.Resumes {
+		state, refusal := c.hub.opt.Service.Newest(ctx, c.user)
+		return state, nil, false, refusal
+	}
+	at := usecase.Position{Epoch: f.Epoch, State: usecase.State{Inbox: f.InboxIndex, Heads: f.HeadSum}}
+	return c.hub.opt.Service.Resume(ctx, c.user, at)
+}
+
 // hello checks who is there and lets pushes flow. Until it returns, pushes are
 // held, so that the welcome comes first and none is missed.
 func (c *conn) hello(f *wire.Frame) bool {
@@ -139,17 +151,21 @@ func (c *conn) hello(f *wire.Frame) bool {
 	c.holding = true
 	c.mu.Unlock()
 	c.hub.bind(c)
-	newest, refusal := opt.Service.Newest(ctx, user)
+	state, missed, recovered, refusal := c.resume(ctx, f)
 	if refusal != nil {
 		c.refuse(f.ID, refusal)
 		c.finish(wire.CloseUnavailable, "try again")
 		return false
 	}
 	welcome := wire.Welcome{
-		User: string(user), Epoch: opt.Epoch(), InboxIndex: newest, HeartbeatMS: opt.Heartbeat.Milliseconds(),
-		MaxTextBytes: opt.MaxText, MaxInflight: opt.MaxInflight, At: time.Now().UnixMilli(),
+		User: string(user), Epoch: opt.Epoch(), Recovered: recovered, InboxIndex: state.Inbox, HeadSum: state.Heads,
+		HeartbeatMS: opt.Heartbeat.Milliseconds(), MaxTextBytes: opt.MaxText, MaxInflight: opt.MaxInflight,
+		At: time.Now().UnixMilli(),
 	}
 	c.queue(func(dst []byte) []byte { return wire.AppendWelcome(dst, f.ID, &welcome) })
+	for i := range missed {
+		c.queue(func(dst []byte) []byte { return appendDelivery(dst, &missed[i]) })
+	}
 	c.release()
 	c.expires.Store(expires.Unix())
 	return true

@@ -7,19 +7,46 @@ import (
 	"github.com/merchantim/merchantim/internal/enc"
 )
 
-// Mixed is a record of the mixed topic: one for each partition that holds the
-// inbox of a member. Members lists them all as of the index; an owner takes
-// those of its own partition.
+// Mixed is a record of the mixed topic.
+//
+// Extend: one for each partition that holds the inbox of somebody concerned, or
+// several where they are many; an owner takes those of its own partition.
+// Follow: one for the partition of the conversation, whose owner tells those
+// who are online, and one for that of the sender, whose owner keeps his row.
 type Mixed struct {
 	Kind         Kind
-	Origin       domain.Origin // Extend: of the message, without the request's id
+	Origin       domain.Origin // Extend, Follow: of the message, without the request's id
 	At           int64         // unix microseconds when accepted
 	Conversation domain.ConversationID
 	Index, N     uint64
-	Stamp        int64           // Extend: the entry's own time, unix milliseconds
-	User         domain.UserID   // Extend: the sender, empty for a void; Read: the reader
-	Members      []domain.UserID // Extend
+	User         domain.UserID // Extend, Follow: the sender, empty where no message was sent; Read: the reader
+	Stamp        int64         // Extend, Follow: the entry's own time, unix milliseconds
+	Group        bool          // Extend: not a direct conversation
+	Large        bool          // Extend: members follow the head from here on
+	Title        string        // Extend: of the group, if somebody joined
+	Concerned    []Concerned   // Extend
 }
+
+// Concerned is a user who gets an inbox entry.
+type Concerned struct {
+	User domain.UserID
+	Part Part
+}
+
+// Part is what an entry means to a user.
+type Part uint8
+
+// The parts.
+const (
+	Stays Part = 0
+	Joins Part = 1
+	Goes  Part = 2
+)
+
+const (
+	flagGroup = 1 << iota
+	flagLarge
+)
 
 // AppendMixed encodes m.
 func AppendMixed(dst []byte, m *Mixed) []byte {
@@ -28,35 +55,59 @@ func AppendMixed(dst []byte, m *Mixed) []byte {
 	dst = enc.Uvarint(dst, m.Index)
 	dst = enc.Uvarint(dst, m.N)
 	dst = enc.Bytes(dst, m.User)
-	if m.Kind == Extend {
-		dst = enc.Uvarint(dst, uint64(m.Stamp))
-		dst = appendUsers(dst, m.Members)
+	if m.Kind == Read {
+		return dst
+	}
+	dst = enc.Uvarint(dst, uint64(m.Stamp))
+	if m.Kind == Follow {
+		return dst
+	}
+	flags := byte(0)
+	if m.Group {
+		flags |= flagGroup
+	}
+	if m.Large {
+		flags |= flagLarge
+	}
+	dst = enc.Bytes(append(dst, flags), m.Title)
+	dst = enc.Uvarint(dst, uint64(len(m.Concerned)))
+	for _, c := range m.Concerned {
+		dst = append(enc.Bytes(dst, c.User), byte(c.Part))
 	}
 	return dst
 }
 
-// DecodeMixed decodes into m, using its Members again; byte fields are views of value.
+// DecodeMixed decodes into m, using its Concerned again; byte fields are views of value.
 func DecodeMixed(value []byte, m *Mixed) error {
-	members := m.Members[:0]
+	concerned := m.Concerned[:0]
 	*m = Mixed{}
 	r := enc.Read(value)
 	var err error
 	if m.Kind, m.At, err = readHead(&r, &m.Origin); err != nil {
 		return err
 	}
-	if m.Kind != Extend && m.Kind != Read {
+	if m.Kind != Extend && m.Kind != Read && m.Kind != Follow {
 		return fmt.Errorf("%w: kind %d", ErrUnknown, m.Kind)
 	}
 	m.Conversation = r.ID()
 	m.Index = r.Uvarint()
 	m.N = r.Uvarint()
 	m.User = domain.UserID(r.Bytes())
-	if m.Kind == Extend {
+	if m.Kind != Read {
 		m.Stamp = int64(r.Uvarint())
-		for range r.Count(1) {
-			members = append(members, domain.UserID(r.Bytes()))
+	}
+	if m.Kind == Extend {
+		flags := r.Byte()
+		m.Group, m.Large = flags&flagGroup != 0, flags&flagLarge != 0
+		m.Title = string(r.Bytes())
+		for range r.Count(2) {
+			c := Concerned{User: domain.UserID(r.Bytes()), Part: Part(r.Byte())}
+			if c.Part > Goes {
+				return fmt.Errorf("record: part %d: %w", c.Part, enc.ErrMalformed)
+			}
+			concerned = append(concerned, c)
 		}
 	}
-	m.Members = members
+	m.Concerned = concerned
 	return r.Done()
 }

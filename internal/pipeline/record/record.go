@@ -34,14 +34,20 @@ const (
 	Send   Kind = 2 // single: a message
 	Extend Kind = 3 // mixed: an entry for the inboxes of members
 	Read   Kind = 4 // mixed: a user has read up to an index
+	Create Kind = 5 // single: make a group
+	Change Kind = 6 // single: change the members of a group
+	Follow Kind = 7 // mixed: a new head of a conversation that its members follow
 )
 
 // Single is a record of the single topic; its key is the conversation.
 type Single struct {
 	Kind    Kind
 	Origin  domain.Origin
-	Send    chat.Send // Open: only Conversation, From and At
-	Members []domain.UserID
+	Send    chat.Send       // others than Send: only Conversation, From and At
+	Title   string          // Create
+	Members []domain.UserID // Open, Create; Change: to be added
+	Removed []domain.UserID // Change
+	Limits  chat.Limits     // Create, Change
 }
 
 // AppendSend encodes a message. The conversation stands in the key.
@@ -60,6 +66,29 @@ func AppendOpen(dst []byte, origin domain.Origin, from domain.UserID, at int64, 
 	dst = head(dst, Open, origin, at)
 	dst = enc.Bytes(dst, from)
 	return appendUsers(dst, members)
+}
+
+// AppendCreate encodes the making of a group.
+func AppendCreate(dst []byte, origin domain.Origin, g *chat.Creation) []byte {
+	dst = head(dst, Create, origin, g.At)
+	dst = enc.Bytes(dst, g.From)
+	dst = enc.Bytes(dst, g.Title)
+	return appendLimits(appendUsers(dst, g.Members), g.Limits)
+}
+
+// AppendChange encodes a change of a group's members.
+func AppendChange(dst []byte, origin domain.Origin, c *chat.Changing) []byte {
+	dst = head(dst, Change, origin, c.At)
+	dst = enc.Bytes(dst, c.From)
+	return appendLimits(appendUsers(appendUsers(dst, c.Add), c.Remove), c.Limits)
+}
+
+func appendLimits(dst []byte, l chat.Limits) []byte {
+	return enc.Uvarint(enc.Uvarint(dst, uint64(l.Members)), uint64(l.Large))
+}
+
+func readLimits(r *enc.Reader) chat.Limits {
+	return chat.Limits{Members: int(r.Uvarint()), Large: int(r.Uvarint())}
 }
 
 func head(dst []byte, kind Kind, origin domain.Origin, at int64) []byte {
@@ -105,6 +134,13 @@ func DecodeSingle(key, value []byte, s *Single) error {
 		s.Send.ID = r.ID()
 		s.Send.Kind = chat.Kind(r.Byte())
 		s.Send.Body = r.Take(uint64(r.Rest()))
+	case Create:
+		s.Title = string(r.Bytes())
+		s.Members = readUsers(&r)
+		s.Limits = readLimits(&r)
+	case Change:
+		s.Members, s.Removed = readUsers(&r), readUsers(&r)
+		s.Limits = readLimits(&r)
 	default:
 		return fmt.Errorf("%w: kind %d", ErrUnknown, s.Kind)
 	}

@@ -34,20 +34,41 @@ var examples = map[string]struct {
 		Conversation: conv, From: "ann", Key: []byte("k2"), After: []byte("k1"), ID: domain.MessageID{0: 1, 15: 16},
 		Kind: chat.Text, Body: []byte(`{"type":"text","text":"hé"}`), At: 1790000000123456}}},
 	"extend": {mixed: &Mixed{Kind: Extend, Origin: domain.Origin{Node: 7, Conn: 3}, At: 1790000000123456, Conversation: conv,
-		Index: 300, N: 299, Stamp: 1790000000123, User: "ann", Members: []domain.UserID{"ann", "bob"}}},
-	"void": {mixed: &Mixed{Kind: Extend, Conversation: conv, Index: 4, N: 3, Stamp: 1790000000123, Members: []domain.UserID{"ann", "bob"}}},
+		Index: 300, N: 299, Stamp: 1790000000123, User: "ann", Concerned: []Concerned{{User: "ann"}, {User: "bob"}}}},
+	"void": {mixed: &Mixed{Kind: Extend, Conversation: conv, Index: 4, N: 3, Stamp: 1790000000123, Concerned: []Concerned{{User: "ann"}, {User: "bob"}}}},
+	"join": {mixed: &Mixed{Kind: Extend, Conversation: conv, Index: 4, N: 3, Stamp: 1790000000123, Group: true, Large: true, Title: "Returns",
+		Concerned: []Concerned{{"ann", Stays}, {"bob", Joins}, {"eve", Goes}}}},
+	"follow": {mixed: &Mixed{Kind: Follow, Origin: domain.Origin{Node: 7, Conn: 3}, At: 1790000000123456, Conversation: conv,
+		Index: 300, N: 299, Stamp: 1790000000123, User: "ann"}},
+	"create": {single: &Single{Kind: Create, Origin: origin, Send: chat.Send{Conversation: conv, From: "ann", At: 1790000000123456},
+		Title: "Returns", Members: []domain.UserID{"bob"}, Limits: chat.Limits{Members: 10_000, Large: 1000}}},
+	"change": {single: &Single{Kind: Change, Origin: origin, Send: chat.Send{Conversation: conv, From: "ann", At: 1790000000123456},
+		Members: []domain.UserID{"bob"}, Removed: []domain.UserID{"eve", "joe"}, Limits: chat.Limits{Members: 10_000, Large: 1000}}},
 	"read": {mixed: &Mixed{Kind: Read, Origin: origin, At: 1790000000123456, Conversation: conv, Index: 300, N: 299, User: "bob"}},
 }
 
 func encode(name string) []byte {
 	x := examples[name]
-	switch {
-	case x.mixed != nil:
+	if x.mixed != nil {
 		return AppendMixed(nil, x.mixed)
-	case x.single.Kind == Open:
-		return AppendOpen(nil, x.single.Origin, x.single.Send.From, x.single.Send.At, x.single.Members)
 	}
-	return AppendSend(nil, x.single.Origin, &x.single.Send)
+	return encodeSingle(x.single)
+}
+
+func encodeSingle(s *Single) []byte {
+	switch s.Kind {
+	case Open:
+		return AppendOpen(nil, s.Origin, s.Send.From, s.Send.At, s.Members)
+	case Create:
+		return AppendCreate(nil, s.Origin, &chat.Creation{
+			From: s.Send.From, Title: s.Title, Members: s.Members, At: s.Send.At, Limits: s.Limits,
+		})
+	case Change:
+		return AppendChange(nil, s.Origin, &chat.Changing{
+			From: s.Send.From, Add: s.Members, Remove: s.Removed, At: s.Send.At, Limits: s.Limits,
+		})
+	}
+	return AppendSend(nil, s.Origin, &s.Send)
 }
 
 // Logs written by this version are read by every later one.
@@ -137,18 +158,17 @@ func TestUnknown(t *testing.T) {
 func FuzzDecodeSingle(f *testing.F) {
 	f.Add(conv[:], encode("open"))
 	f.Add(conv[:], encode("send"))
+	f.Add(conv[:], encode("create"))
+	f.Add(conv[:], encode("change"))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		var s, again Single
 		if DecodeSingle(key, value, &s) != nil {
 			return
 		}
-		if len(s.Members) > len(value) {
-			t.Fatalf("%d members out of %d bytes", len(s.Members), len(value))
+		if n := len(s.Members) + len(s.Removed); n > len(value) {
+			t.Fatalf("%d members out of %d bytes", n, len(value))
 		}
-		b := AppendSend(nil, s.Origin, &s.Send)
-		if s.Kind == Open {
-			b = AppendOpen(nil, s.Origin, s.Send.From, s.Send.At, s.Members)
-		}
+		b := encodeSingle(&s)
 		if err := DecodeSingle(s.Send.Conversation[:], b, &again); err != nil {
 			t.Fatal(err)
 		}
@@ -162,13 +182,15 @@ func FuzzDecodeMixed(f *testing.F) {
 	f.Add(encode("extend"))
 	f.Add(encode("void"))
 	f.Add(encode("read"))
+	f.Add(encode("join"))
+	f.Add(encode("follow"))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var m, again Mixed
 		if DecodeMixed(value, &m) != nil {
 			return
 		}
-		if len(m.Members) > len(value) {
-			t.Fatalf("%d members out of %d bytes", len(m.Members), len(value))
+		if n := len(m.Concerned); n > len(value) {
+			t.Fatalf("%d users out of %d bytes", n, len(value))
 		}
 		if err := DecodeMixed(AppendMixed(nil, &m), &again); err != nil {
 			t.Fatal(err)
