@@ -37,6 +37,23 @@ func (s *Service) Check(ctx context.Context, me domain.UserID, id domain.Convers
 	return refusal
 }
 
+// CheckSend is Check for a message. Whoever has left may repeat what he sent
+// before, and gets the first answer again; so single decides.
+func (s *Service) CheckSend(ctx context.Context, me domain.UserID, id domain.ConversationID) *domain.Error {
+	refusal := s.Check(ctx, me, id)
+	if refusal == nil || refusal.Code != domain.Forbidden {
+		return refusal
+	}
+	_, was, err := s.Store.Inboxes.RowOf(ctx, me, id)
+	if err != nil {
+		return s.fail(err)
+	}
+	if was {
+		return nil
+	}
+	return refusal
+}
+
 // member is the caller as a member of a conversation.
 func (s *Service) member(ctx context.Context, me domain.UserID, id domain.ConversationID) (chat.Member, *domain.Error) {
 	head, member, ok, err := s.Store.Chains.Membership(ctx, id, me)
