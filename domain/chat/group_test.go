@@ -24,6 +24,14 @@ func team(t *testing.T, l Limits) *Chain {
 	return c
 }
 
+// alter changes a group; it must be allowed.
+func alter(t *testing.T, c *Chain, ch *Changing, pos domain.Position) {
+	t.Helper()
+	if steps, refusal := c.Alter(ch, pos); len(steps) == 0 || refusal != nil {
+		t.Fatal(steps, refusal)
+	}
+}
+
 func TestCreate(t *testing.T) {
 	c := team(t, roomy)
 	want := []Member{{"ann", Owner, 1}, {"bob", Plain, 1}, {"eve", Plain, 1}}
@@ -97,9 +105,9 @@ func TestDirectConversationsKeepTheirMembers(t *testing.T) {
 // The owner leaves: whoever has been there longest follows.
 func TestOwnershipIsInherited(t *testing.T) {
 	c := team(t, roomy)
-	c.Alter(&Changing{From: "ann", Remove: []domain.UserID{"bob"}, Limits: roomy}, at(2))
-	c.Alter(&Changing{From: "ann", Add: []domain.UserID{"bob"}, Limits: roomy}, at(3))
-	c.Alter(&Changing{From: "ann", Remove: []domain.UserID{"ann"}, Limits: roomy}, at(4))
+	alter(t, c, &Changing{From: "ann", Remove: []domain.UserID{"bob"}, Limits: roomy}, at(2))
+	alter(t, c, &Changing{From: "ann", Add: []domain.UserID{"bob"}, Limits: roomy}, at(3))
+	alter(t, c, &Changing{From: "ann", Remove: []domain.UserID{"ann"}, Limits: roomy}, at(4))
 	want := []Member{{"bob", Plain, 3}, {"eve", Owner, 1}}
 	if d := cmp.Diff(want, c.Head.Members); d != "" {
 		t.Error(d)
@@ -115,7 +123,7 @@ func TestWhoLeftMayRepeat(t *testing.T) {
 		t.Fatal(first, err)
 	}
 	past.keep(first)
-	c.Alter(&Changing{From: "bob", Remove: []domain.UserID{"bob"}, Limits: roomy}, at(3))
+	alter(t, c, &Changing{From: "bob", Remove: []domain.UserID{"bob"}, Limits: roomy}, at(3))
 	if out, err := c.Send(text("bob", "k1", "", "one"), at(4), past); err != nil || out.Result != Repeated || out.Entry.Index != 2 {
 		t.Errorf("repeated: %+v, %v", out, err)
 	}

@@ -120,6 +120,7 @@ func (a *App) buildPipeline() {
 	a.writer = store.NewWriter(a.store, store.WriterOptions{
 		FlushInterval: cfg.Store.FlushInterval, FlushBytes: int64(cfg.Store.FlushBytes),
 		CheckpointInterval: cfg.Store.CheckpointInterval,
+		Durable:            func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
 		Observe:            func(d time.Duration) { a.metrics.FlushSeconds.Observe(d.Seconds()) },
 		Log:                a.log,
 	})
@@ -141,7 +142,8 @@ func (a *App) buildLinks(keys *auth.Keys) {
 		Epoch:   a.store.Epoch,
 		Service: &usecase.Service{
 			Accept: a.accept, Store: a.store, Recents: a.recents, Log: a.log,
-			Groups: chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
+			Durable: func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
+			Groups:  chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
 		},
 		Metrics: a.metrics, Log: a.log,
 	})

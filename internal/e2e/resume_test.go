@@ -14,7 +14,8 @@ func (s *server) resume(user, epoch string, index, heads uint64) (*link, *wire.R
 	l := s.dial()
 	id := l.id()
 	l.write(wire.AppendHelloAt(nil, id, s.token(user), "device", epoch, index, heads))
-	return l, l.answer(id, "welcome")
+	welcome := l.answer(id, "welcome")
+	return l, welcome
 }
 
 // A link breaks, messages come, and the next link brings exactly those (X3).

@@ -164,9 +164,12 @@ func (m *machine) open(online ...domain.UserID) *server {
 		s.stream = m.wrapLog(s.log)
 	}
 	must(t, s.store.Settle(ctx, s.log.Incarnation()))
-	s.writer = store.NewWriter(s.store, m.writer)
+	durable := func(ctx context.Context) error { return pipeline.Durable(ctx, s.log) }
+	options := m.writer
+	options.Durable = durable
+	s.writer = store.NewWriter(s.store, options)
 	s.accept = pipeline.NewAccept(s.log)
-	s.svc = &usecase.Service{Accept: s.accept, Store: s.store, Recents: memory.New(memory.Options{MaxSets: 100, MaxItems: 10_000}), Groups: m.groups, Log: quiet}
+	s.svc = &usecase.Service{Accept: s.accept, Store: s.store, Recents: memory.New(memory.Options{MaxSets: 100, MaxItems: 10_000}), Groups: m.groups, Durable: durable, Log: quiet}
 	return s
 }
 

@@ -118,6 +118,9 @@ func (s *Service) Members(ctx context.Context, me domain.UserID, id domain.Conve
 	if err != nil {
 		return nil, 0, s.fail(err)
 	}
+	if refusal := s.settled(ctx); refusal != nil {
+		return nil, 0, refusal
+	}
 	all := head.Members
 	from := sort.Search(len(all), func(i int) bool { return strings.Compare(string(all[i].ID), string(after)) > 0 })
 	return all[from:min(from+limit, len(all))], len(all), nil
