@@ -36,6 +36,8 @@ func (d *Decoder) request(f *Frame) *Error {
 		return d.change(f)
 	case Members:
 		return d.page(f)
+	case Presence:
+		return d.presence(f)
 	}
 	return nil // ping and heads have no more
 }
@@ -66,6 +68,8 @@ func typeOf(name []byte) Type {
 		return Members
 	case "heads":
 		return Heads
+	case "presence":
+		return Presence
 	}
 	return Unknown
 }
