@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,11 +21,13 @@ import (
 	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/internal/admin"
 	"github.com/merchantim/merchantim/internal/auth"
+	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/ws"
 	"github.com/merchantim/merchantim/internal/hot"
 	"github.com/merchantim/merchantim/internal/kv"
 	"github.com/merchantim/merchantim/internal/metrics"
 	"github.com/merchantim/merchantim/internal/pipeline"
+	"github.com/merchantim/merchantim/internal/presence"
 	"github.com/merchantim/merchantim/internal/store"
 	"github.com/merchantim/merchantim/internal/stream"
 	"github.com/merchantim/merchantim/internal/usecase"
@@ -47,10 +48,12 @@ type App struct {
 	writer  *store.Writer
 	accept  *pipeline.Accept
 	stages  *pipeline.Stages
+	users   *limit.Users
+	online  *presence.Board
 	hub     *ws.Hub
 	metrics *metrics.Metrics
 
-	listener net.Listener
+	listener *limit.Gate
 	links    *http.Server
 	admin    *admin.Server
 }
@@ -104,7 +107,7 @@ func Open(cfg config.Config, log *slog.Logger, opts ...Option) (_ *App, err erro
 		return nil, err
 	}
 	a.buildPipeline()
-	if a.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
+	if err := a.listen(); err != nil {
 		return nil, err
 	}
 	a.buildLinks(keys)
@@ -129,11 +132,15 @@ func (a *App) buildPipeline() {
 
 func (a *App) buildLinks(keys *auth.Keys) {
 	cfg := &a.cfg
+	a.users = newUsers(&cfg.Limits)
+	a.online = presence.New(presence.Options{Grace: presenceGrace, Pause: presencePause})
 	a.hub = ws.NewHub(ws.Options{
 		Node: cfg.Node, Origins: cfg.PublicOrigins,
 		Heartbeat: cfg.Link.Heartbeat, HelloTimeout: cfg.Link.HelloTimeout, WriteTimeout: cfg.Link.WriteTimeout,
 		MaxMessage: int(cfg.Link.MaxMessageBytes), MaxInflight: cfg.Link.MaxInflight,
 		QueueBytes: int(cfg.Link.QueueBytes), MaxConns: cfg.Link.MaxConnections, MaxText: int(cfg.Limits.MaxTextBytes),
+		Frames: limit.PerSecond(cfg.Limits.FramesPerSecond, cfg.Limits.FramesBurst),
+		Users:  a.users, UserLinks: cfg.Limits.LinksPerUser, Load: a.load, Presence: a.online,
 		Verify: func(token string) (domain.UserID, time.Time, error) {
 			claims, err := keys.Verify(token)
 			return domain.UserID(claims.User), claims.Expires, err
@@ -150,7 +157,8 @@ func (a *App) buildLinks(keys *auth.Keys) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /v1/link", a.hub)
 	a.links = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
+		Handler: a.listener.Handler(mux), ConnContext: a.listener.Context,
+		ReadHeaderTimeout: cfg.Link.HelloTimeout, IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	a.stages = &pipeline.Stages{
@@ -244,11 +252,6 @@ func (a *App) Serve(ctx context.Context, announce func() error) error {
 	return <-ended
 }
 
-// maxLag is how many records a stage may be behind before senders are asked to wait.
-const maxLag = 20_000
-
-func (a *App) full() bool { return a.store.PendingBytes() > 3*int64(a.cfg.Store.FlushBytes)/2 }
-
 // failure waits for the log to fail.
 func (a *App) failure(ctx context.Context) error {
 	select {
@@ -312,6 +315,10 @@ func (a *App) close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 		a.hub.Close(ctx)
 		cancel()
+	}
+	if a.online != nil {
+		a.online.Close()
+		a.online = nil
 	}
 	if a.admin != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
