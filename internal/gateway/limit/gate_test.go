@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -107,7 +108,9 @@ func TestAnAddressHasSoManyConnections(t *testing.T) {
 	go func() { ended <- server.Serve(g) }()
 	defer func() {
 		_ = server.Close()
-		_ = <-ended // that it was closed
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	}()
 	get := func(c *http.Client) *http.Response {
 		t.Helper()
