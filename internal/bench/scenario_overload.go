@@ -1,0 +1,191 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	overloadTimes = 3 // the highest rate held
+	overloadTime  = 60 * time.Second
+	// overloadAfter is how long the old rate goes on after it.
+	overloadAfter = 15 * time.Second
+	// overloadFind is the window of the ladder that looks for the highest rate.
+	overloadFind = 5 * time.Second
+	// overloadLeast is how many times the rate must really have been offered.
+	overloadLeast = 2.5
+)
+
+func overloadScenario(ctx context.Context, r *runner, rep *Report) error {
+	rate := r.rateOr(r.highest)
+	if rate == 0 {
+		var err error
+		if rate, err = r.findShortly(ctx, rep); err != nil {
+			return err
+		}
+	}
+	rep.figure("rate", rate)
+	return r.serving(ctx, func(t *target) error {
+		tr, parts, err := r.flood(ctx, t, rate, rep)
+		if err != nil {
+			return err
+		}
+		return tr.report(rep, rate, parts)
+	})
+}
+
+// parts are the times (µs) at which each part of the run began.
+type parts struct{ calm, flood, after, end int64 }
+
+// findShortly climbs the ladder of --find with short windows to the last rung
+// that is held, or descends to the first if not even the lowest is.
+func (r *runner) findShortly(ctx context.Context, rep *Report) (float64, error) {
+	held, err := r.holds(ctx, rep, findFirst, overloadFind)
+	if err != nil {
+		return 0, err
+	}
+	up, step := held, findRung
+	if !up {
+		step = 1 / findRung
+	}
+	for rate := findFirst * step; rate >= findLeast && rate < findLimit; rate *= step {
+		if held, err = r.holds(ctx, rep, rate, overloadFind); err != nil {
+			return 0, err
+		}
+		switch {
+		case up && !held:
+			return rate / step, nil
+		case !up && held:
+			return rate, nil
+		}
+	}
+	// What rate is held has a bar of its own, in rate; here it is a setting.
+	return 0, harness("between %.0f and %.0f/s the highest rate held was not found: name one with --rate", findLeast, findLimit)
+}
+
+// flood sends at the rate, three times as much, and at the rate again, and
+// checks that nothing was lost.
+func (r *runner) flood(ctx context.Context, t *target, rate float64, rep *Report) (*torrent, parts, error) {
+	setup, cancel := context.WithTimeout(ctx, setupLimit)
+	defer cancel()
+	l, err := connect(setup, t, r.texts, shape{users: r.Users})
+	if err != nil {
+		return nil, parts{}, err
+	}
+	defer l.close()
+	defer l.watch(ctx, t)()
+	tr := newTorrent(l, rate)
+	l.start()
+	l.watchers.Go(tr.pace)
+	p, err := r.play(t, tr, rate)
+	if err != nil {
+		return nil, p, err
+	}
+	l.stopping.Store(true)
+	_, peak, err := memoryOf(t.cmd.Process.Pid)
+	if err != nil {
+		return nil, p, harness("%w", err)
+	}
+	rep.figure("rss_peak_mb", megabytes(peak))
+	err = tr.ended(ctx, t, rep)
+	return tr, p, err
+}
+
+// play goes through the parts of the run.
+func (r *runner) play(t *target, tr *torrent, rate float64) (p parts, err error) {
+	l := tr.load
+	if err := l.wait(r.WarmUp); err != nil {
+		return p, err
+	}
+	p.calm = l.now() / 1000
+	if err := l.wait(r.Window); err != nil {
+		return p, err
+	}
+	p.flood = l.now() / 1000
+	// The sends stay as many: each has three messages, or two cores could not
+	// offer what they are to refuse.
+	tr.set(rate, overloadTimes)
+	if err := r.profiled(t, l, "overload", r.durationOr(overloadTime)); err != nil {
+		return p, err
+	}
+	tr.set(rate, 1)
+	p.after = l.now() / 1000
+	err = l.wait(min(overloadAfter, r.durationOr(overloadTime)))
+	p.end = l.now() / 1000
+	return p, err
+}
+
+// profiled lets the load run for d.
+func (r *runner) profiled(t *target, l *load, name string, d time.Duration) error {
+	if path := r.profilePath(name); path != "" {
+		l.watchers.Go(func() {
+			if err := t.profile(l.ctx, path, d); err != nil {
+				l.fail(harness("profiling: %w", err))
+			}
+		})
+	}
+	return l.wait(d)
+}
+
+// ended waits for the last answers and looks for what is missing.
+func (tr *torrent) ended(ctx context.Context, t *target, rep *Report) error {
+	l, began := tr.load, time.Now()
+	for !tr.answered() {
+		if time.Since(began) > answerLimit {
+			return product("%v after the last send, of %d messages %d were accepted, %d refused, %d delivered",
+				answerLimit, l.offered.Load(), l.accepted.Load(), tr.shed.Load(), l.delivered.Load())
+		}
+		if err := l.wait(pollEvery); err != nil {
+			return err
+		}
+	}
+	if err := l.settle(ctx, t, began, &result{}); err != nil {
+		return err
+	}
+	rep.count(l.errors())
+	stored, err := tr.check()
+	rep.figure("refused_and_stored", float64(stored))
+	return errors.Join(err, l.lastWords())
+}
+
+// report tells the figures of the three parts.
+func (tr *torrent) report(rep *Report, rate float64, p parts) error {
+	before, under := tr.span(p.calm, p.flood), tr.span(p.flood, p.after)
+	part := func(name string, s *second, from, to int64) float64 {
+		seconds := float64(to/1e6 - (from+999_999)/1e6)
+		rep.figure(name+"_offered_per_s", per(float64(s.offered.Load()), seconds))
+		rep.figure(name+"_accepted_per_s", per(float64(s.ack.count()), seconds))
+		rep.figure(name+"_refused_per_s", per(float64(s.refused.Load()), seconds))
+		rep.latencies(name+"_ack", s.ack.latencies())
+		rep.latencies(name+"_delivery", s.delivery.latencies())
+		return per(float64(s.offered.Load()), seconds)
+	}
+	part("before", before, p.calm, p.flood)
+	offered := part("under", under, p.flood, p.after)
+	part("after", tr.span(p.after, p.end), p.after, p.end)
+	limit := barOverload * millis(before.ack.quantile(0.99))
+	recovered, ok := tr.recovery(rate, p, limit)
+	rep.figure("recovery_s", recovered)
+	rep.atMost("p99 of accepted sends under overload, ms", millis(under.ack.quantile(0.99)), limit)
+	rep.atMost("recovery after overload, s", recovered, barRecovery)
+	if offered < overloadLeast*rate {
+		return harness("only %.0f/s were offered, %.1f times the rate: the generator could not do more", offered, offered/rate)
+	}
+	if !ok {
+		return product("%.1f s after the overload the old rate was not held again", recovered)
+	}
+	return nil
+}
+
+// recovery returns after how many seconds the first whole one begins in which
+// all was accepted, with a p99 (ms) within the limit; false: in none.
+func (tr *torrent) recovery(rate float64, p parts, limit float64) (float64, bool) {
+	for at := (p.after + 999_999) / 1e6 * 1e6; at+1e6 <= p.end; at += 1e6 {
+		s := tr.span(at, at+1e6)
+		if s.refused.Load() == 0 && float64(s.ack.count()) >= steadyShare*rate && millis(s.ack.quantile(0.99)) <= limit {
+			return float64(at-p.after) / 1e6, true
+		}
+	}
+	return float64(p.end-p.after) / 1e6, false
+}
