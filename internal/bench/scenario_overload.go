@@ -35,8 +35,25 @@ func overloadScenario(ctx context.Context, r *runner, rep *Report) error {
 	})
 }
 
-// parts are the times (µs) at which each part of the run began.
-type parts struct{ calm, flood, after, end int64 }
+// parts are the moments at which each part of the run began.
+type parts struct{ calm, flood, after, end moment }
+
+type moment struct {
+	at int64 // µs since the load began
+	sample
+	backlog
+}
+
+func (tr *torrent) moment(ctx context.Context, t *target) (m moment, err error) {
+	if m.sample, err = tr.load.sample(t); err != nil {
+		return m, err
+	}
+	if m.backlog, err = t.backlog(ctx); err != nil {
+		return m, harness("asking for the backlog: %w", err)
+	}
+	m.at = tr.load.now() / 1000
+	return m, nil
+}
 
 // findShortly climbs the ladder of --find with short windows to the last rung
 // that is held, or descends to the first if not even the lowest is.
@@ -78,7 +95,7 @@ func (r *runner) flood(ctx context.Context, t *target, rate float64, rep *Report
 	tr := newTorrent(l, rate)
 	l.start()
 	l.watchers.Go(tr.pace)
-	p, err := r.play(t, tr, rate)
+	p, err := r.play(ctx, t, tr, rate)
 	if err != nil {
 		return nil, p, err
 	}
@@ -93,27 +110,29 @@ func (r *runner) flood(ctx context.Context, t *target, rate float64, rep *Report
 }
 
 // play goes through the parts of the run.
-func (r *runner) play(t *target, tr *torrent, rate float64) (p parts, err error) {
-	l := tr.load
-	if err := l.wait(r.WarmUp); err != nil {
-		return p, err
+func (r *runner) play(ctx context.Context, t *target, tr *torrent, rate float64) (p parts, err error) {
+	l, whole := tr.load, r.durationOr(overloadTime)
+	for _, part := range []struct {
+		messages int // a send
+		run      func() error
+		end      *moment
+	}{
+		{1, func() error { return l.wait(r.WarmUp) }, &p.calm},
+		{1, func() error { return l.wait(r.Window) }, &p.flood},
+		// The sends stay as many: each has three messages, or two cores could
+		// not offer what they are to refuse.
+		{overloadTimes, func() error { return r.profiled(t, l, "overload", whole) }, &p.after},
+		{1, func() error { return l.wait(min(overloadAfter, whole)) }, &p.end},
+	} {
+		tr.set(rate, part.messages)
+		if err := part.run(); err != nil {
+			return p, err
+		}
+		if *part.end, err = tr.moment(ctx, t); err != nil {
+			return p, err
+		}
 	}
-	p.calm = l.now() / 1000
-	if err := l.wait(r.Window); err != nil {
-		return p, err
-	}
-	p.flood = l.now() / 1000
-	// The sends stay as many: each has three messages, or two cores could not
-	// offer what they are to refuse.
-	tr.set(rate, overloadTimes)
-	if err := r.profiled(t, l, "overload", r.durationOr(overloadTime)); err != nil {
-		return p, err
-	}
-	tr.set(rate, 1)
-	p.after = l.now() / 1000
-	err = l.wait(min(overloadAfter, r.durationOr(overloadTime)))
-	p.end = l.now() / 1000
-	return p, err
+	return p, nil
 }
 
 // profiled lets the load run for d.
@@ -151,19 +170,22 @@ func (tr *torrent) ended(ctx context.Context, t *target, rep *Report) error {
 
 // report tells the figures of the three parts.
 func (tr *torrent) report(rep *Report, rate float64, p parts) error {
-	before, under := tr.span(p.calm, p.flood), tr.span(p.flood, p.after)
-	part := func(name string, s *second, from, to int64) float64 {
-		seconds := float64(to/1e6 - (from+999_999)/1e6)
+	before, under := tr.span(p.calm.at, p.flood.at), tr.span(p.flood.at, p.after.at)
+	part := func(name string, s *second, from, to *moment) float64 {
+		seconds := float64(to.at/1e6 - (from.at+999_999)/1e6)
 		rep.figure(name+"_offered_per_s", per(float64(s.offered.Load()), seconds))
 		rep.figure(name+"_accepted_per_s", per(float64(s.ack.count()), seconds))
 		rep.figure(name+"_refused_per_s", per(float64(s.refused.Load()), seconds))
 		rep.latencies(name+"_ack", s.ack.latencies())
 		rep.latencies(name+"_delivery", s.delivery.latencies())
+		ours := to.cpu - from.cpu + to.own - from.own
+		rep.figure(name+"_others_share", to.machine.othersSince(from.machine, ours))
+		rep.figure(name+"_records_behind", to.lag)
 		return per(float64(s.offered.Load()), seconds)
 	}
-	part("before", before, p.calm, p.flood)
-	offered := part("under", under, p.flood, p.after)
-	part("after", tr.span(p.after, p.end), p.after, p.end)
+	part("before", before, &p.calm, &p.flood)
+	offered := part("under", under, &p.flood, &p.after)
+	part("after", tr.span(p.after.at, p.end.at), &p.after, &p.end)
 	limit := barOverload * millis(before.ack.quantile(0.99))
 	recovered, ok := tr.recovery(rate, p, limit)
 	rep.figure("recovery_s", recovered)
@@ -181,11 +203,11 @@ func (tr *torrent) report(rep *Report, rate float64, p parts) error {
 // recovery returns after how many seconds the first whole one begins in which
 // all was accepted, with a p99 (ms) within the limit; false: in none.
 func (tr *torrent) recovery(rate float64, p parts, limit float64) (float64, bool) {
-	for at := (p.after + 999_999) / 1e6 * 1e6; at+1e6 <= p.end; at += 1e6 {
+	for at := (p.after.at + 999_999) / 1e6 * 1e6; at+1e6 <= p.end.at; at += 1e6 {
 		s := tr.span(at, at+1e6)
 		if s.refused.Load() == 0 && float64(s.ack.count()) >= steadyShare*rate && millis(s.ack.quantile(0.99)) <= limit {
-			return float64(at-p.after) / 1e6, true
+			return float64(at-p.after.at) / 1e6, true
 		}
 	}
-	return float64(p.end-p.after) / 1e6, false
+	return float64(p.end.at-p.after.at) / 1e6, false
 }

@@ -85,7 +85,7 @@ func TestAFloodAgainstTheServer(t *testing.T) {
 	rep := newReport("overload")
 	err := r.serving(t.Context(), func(target *target) error {
 		tr, p, err := r.flood(t.Context(), target, 100, rep)
-		if err == nil && tr.span(0, p.end+1e6).offered.Load() == 0 {
+		if err == nil && tr.span(0, p.end.at+1e6).offered.Load() == 0 {
 			t.Error("nothing was offered")
 		}
 		return err

@@ -93,7 +93,7 @@ func TestRecoveryIsTheFirstGoodSecond(t *testing.T) {
 				tr.second(int64(s+1) * 1e6).refused.Add(1)
 			}
 		}
-		got, ok := tr.recovery(10, parts{after: 500_000, end: 4e6}, 10)
+		got, ok := tr.recovery(10, parts{after: moment{at: 500_000}, end: moment{at: 4e6}}, 10)
 		if got != c.want || ok != c.ok {
 			t.Errorf("%s: %v, %v; want %v, %v", c.story, got, ok, c.want, c.ok)
 		}
