@@ -22,6 +22,8 @@ type Service struct {
 	Recents hot.Recents
 	Groups  chat.Limits
 	Log     *slog.Logger
+
+	lists shelf
 }
 
 // Send hands messages to the log; see pipeline.Accept. Each answer comes through the
