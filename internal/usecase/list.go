@@ -83,11 +83,15 @@ func (s *Service) recent(ctx context.Context, me domain.UserID, head *user.Inbox
 	if err != nil {
 		return nil, err
 	}
-	shelved := s.lists.at(me, head.Rev, time.Now())
+	var shelved []placed
+	if from != nil { // the first page is all that many want: what was filled is not sorted for it
+		shelved = s.lists.at(me, head.Rev, time.Now())
+	}
 	if shelved == nil && s.lists.looked(me, len(items), time.Now()) {
-		if shelved, err = s.all(ctx, me, head.Rev, true); err != nil {
+		if _, err = s.all(ctx, me, head.Rev, true); err != nil {
 			return nil, err
 		}
+		shelved = s.lists.at(me, head.Rev, time.Now())
 	}
 	var rows []Listed
 	for _, id := range head.Large {
@@ -129,20 +133,21 @@ func (s *Service) row(ctx context.Context, me domain.UserID, id domain.Conversat
 
 // changed reads the rows that changed after a version, in the order of the list.
 func (s *Service) changed(ctx context.Context, me domain.UserID, head *user.Inbox, since uint64, from *hot.Item) ([]Listed, error) {
-	all := s.lists.at(me, head.Rev, time.Now())
-	if all == nil {
-		var err error
+	var err error
+	all := table{s.lists.at(me, head.Rev, time.Now())}
+	if all[0] == nil {
 		if all, err = s.all(ctx, me, head.Rev, from != nil); err != nil {
 			return nil, err
 		}
 	}
 	var rows []Listed
-	for i := range all {
-		if row := &all[i].row; row.Index > 0 && (row.Rev > since || row.Large) {
-			rows = append(rows, Listed{all[i].id, *row, row.At})
+	for _, part := range all {
+		for i := range part {
+			if row := &part[i].row; row.Index > 0 && (row.Rev > since || row.Large) {
+				rows = append(rows, Listed{part[i].id, *row, row.At})
+			}
 		}
 	}
-	var err error
 	for i := range rows {
 		if l := &rows[i]; l.Row.Large {
 			if l.Row, _, err = s.row(ctx, me, l.Conversation); err != nil {
@@ -159,14 +164,12 @@ func (s *Service) changed(ctx context.Context, me domain.UserID, head *user.Inbo
 }
 
 // all reads every row of a user. If they are to be kept for further pages, the
-// list is long and has not changed since the revision, the shelf has them, in
-// order.
-func (s *Service) all(ctx context.Context, me domain.UserID, rev uint64, keep bool) ([]placed, error) {
-	var rows []placed
-	err := s.Store.Inboxes.Rows(ctx, me, func(id domain.ConversationID, row conversation.Row) {
-		rows = append(rows, placed{id, row})
+// list is long and has not changed since the revision, the shelf has them.
+func (s *Service) all(ctx context.Context, me domain.UserID, rev uint64, keep bool) (rows table, err error) {
+	err = s.Store.Inboxes.Rows(ctx, me, func(id domain.ConversationID, row conversation.Row) {
+		rows = rows.add(placed{id, row})
 	})
-	if err != nil || !keep || len(rows) <= shelfAfter {
+	if err != nil || !keep || rows.len() <= shelfAfter {
 		return rows, err
 	}
 	head, err := s.Store.Inboxes.Head(ctx, me)
@@ -204,17 +207,21 @@ func (s *Service) top(ctx context.Context, me domain.UserID, rev uint64, from *h
 
 // ranked are the rows that have a place in the list, as hot state keeps them.
 // The members share one string: a long list is forgotten as a whole.
-func ranked(rows []placed) []hot.Item {
-	var ids []byte
-	for i := range rows {
-		ids = append(ids, rows[i].id[:]...)
-	}
-	members, items := string(ids), make([]hot.Item, 0, len(rows))
-	const n = len(domain.ConversationID{})
-	for i := range rows {
-		if row := &rows[i].row; row.Index > 0 {
-			items = append(items, hot.Item{Member: members[i*n : (i+1)*n], Score: row.At})
+func ranked(rows table) []hot.Item {
+	const size = len(domain.ConversationID{})
+	n := rows.len()
+	ids, items := make([]byte, 0, n*size), make([]hot.Item, 0, n)
+	for _, part := range rows {
+		for i := range part {
+			if row := &part[i].row; row.Index > 0 {
+				ids = append(ids, part[i].id[:]...)
+				items = append(items, hot.Item{Score: row.At})
+			}
 		}
+	}
+	members := string(ids)
+	for i := range items {
+		items[i].Member = members[i*size : (i+1)*size]
 	}
 	return items
 }

@@ -41,7 +41,7 @@ func (c *counted) Scan(ctx context.Context, partition []byte, r kv.Range, fn fun
 
 // desk is the inbox of an agent with many conversations.
 type desk struct {
-	t     *testing.T
+	t     testing.TB
 	kv    *counted
 	store *store.Store
 	inbox *store.InboxState
@@ -50,9 +50,9 @@ type desk struct {
 	ids   []domain.ConversationID
 }
 
-func newDesk(t *testing.T, n int) *desk {
+func newDesk(t testing.TB, engine kv.Store, n int) *desk {
 	t.Helper()
-	d := &desk{t: t, kv: &counted{Store: memory.New()}, want: make(map[domain.ConversationID]conversation.Row)}
+	d := &desk{t: t, kv: &counted{Store: engine}, want: make(map[domain.ConversationID]conversation.Row)}
 	var err error
 	if d.store, err = store.Open(t.Context(), d.kv); err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func (d *desk) expect(listed []domain.ConversationID, newest, oldest int) {
 // take longer.
 func TestALongListIsNotLookedUpRowByRow(t *testing.T) {
 	const n = 6000
-	d := newDesk(t, n)
+	d := newDesk(t, memory.New(), n)
 	for _, state := range []string{"cold", "warm"} {
 		d.kv.gets.Store(0)
 		d.kv.scans.Store(0)
@@ -149,7 +149,7 @@ func TestALongListIsNotLookedUpRowByRow(t *testing.T) {
 
 // Whoever reads the first page only, does not cost a reading of all.
 func TestTheFirstPageOfAWarmListIsLookedUp(t *testing.T) {
-	d := newDesk(t, 3000)
+	d := newDesk(t, memory.New(), 3000)
 	first := func() {
 		if _, refusal := d.svc.List(t.Context(), agent, "", 0, 50); refusal != nil {
 			t.Fatal(refusal)
@@ -169,7 +169,7 @@ func TestTheFirstPageOfAWarmListIsLookedUp(t *testing.T) {
 // read from the middle on out of memory.
 func TestAChangeBetweenPagesIsListed(t *testing.T) {
 	const n = 5000
-	d := newDesk(t, n)
+	d := newDesk(t, memory.New(), n)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for round := range 3 {
 		listed := d.read(0, 100, func(page int) {

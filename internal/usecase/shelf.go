@@ -46,7 +46,29 @@ type reading struct {
 	looked int // rows looked up one by one since the last reading of all
 	need   int // after how many all are read
 	rev    uint64
-	rows   []placed // of rev, in the order of their ids; nil: none are kept
+	rows   table // of rev; nil: none are kept
+	sorted bool  // the rows are one part, in the order of their ids
+}
+
+// table is many rows, in parts of tablePart: one slice that grows to 50,000
+// would be copied many times over.
+type table [][]placed
+
+const tablePart = 1024
+
+func (t table) add(p placed) table {
+	if n := len(t); n > 0 && len(t[n-1]) < cap(t[n-1]) {
+		t[n-1] = append(t[n-1], p)
+		return t
+	}
+	return append(t, append(make([]placed, 0, tablePart), p))
+}
+
+func (t table) len() (n int) {
+	for _, part := range t {
+		n += len(part)
+	}
+	return n
 }
 
 // at returns all rows of a list as of a revision, nil if they are not kept.
@@ -54,18 +76,26 @@ type reading struct {
 func (s *shelf) at(me domain.UserID, rev uint64, now time.Time) []placed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sweep(now)
 	r := s.lists[me]
 	if r == nil {
 		return nil
 	}
 	r.used = now
-	if r.rows != nil && r.rev != rev {
+	if r.rows == nil {
+		return nil
+	}
+	if r.rev != rev {
 		// On a list that changes from page to page it pays less and less.
 		s.empty(r)
 		r.need *= 2
+		return nil
 	}
-	return r.rows
+	if !r.sorted {
+		all := slices.Concat(r.rows...)
+		slices.SortFunc(all, func(a, b placed) int { return bytes.Compare(a.id[:], b.id[:]) })
+		r.rows, r.sorted = table{all}, true
+	}
+	return r.rows[0]
 }
 
 // looked counts rows that are about to be looked up one by one, and reports
@@ -87,7 +117,7 @@ func (s *shelf) looked(me domain.UserID, rows int, now time.Time) bool {
 
 // put keeps all rows of a list as of a revision, if there is room. The shelf
 // takes them over.
-func (s *shelf) put(me domain.UserID, rev uint64, rows []placed, now time.Time) {
+func (s *shelf) put(me domain.UserID, rev uint64, rows table, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.open(me, now)
@@ -95,16 +125,13 @@ func (s *shelf) put(me domain.UserID, rev uint64, rows []placed, now time.Time) 
 		return
 	}
 	s.empty(r)
-	if s.rows+len(rows) > shelfRows {
+	n := rows.len()
+	if s.rows+n > shelfRows {
 		r.need *= 2
 		return
 	}
-	byID := func(a, b placed) int { return bytes.Compare(a.id[:], b.id[:]) }
-	if !slices.IsSortedFunc(rows, byID) {
-		slices.SortFunc(rows, byID)
-	}
-	r.rev, r.rows = rev, rows
-	s.rows += len(rows)
+	r.rev, r.rows, r.sorted = rev, rows, false
+	s.rows += n
 }
 
 // drop forgets a list that was read to its end.
@@ -120,6 +147,7 @@ func (s *shelf) drop(me domain.UserID) {
 // open returns what is known of a reader, new if need be; nil if there are too
 // many. mu is held.
 func (s *shelf) open(me domain.UserID, now time.Time) *reading {
+	s.sweep(now)
 	r := s.lists[me]
 	if r == nil {
 		if len(s.lists) >= shelfLists {
@@ -136,7 +164,7 @@ func (s *shelf) open(me domain.UserID, now time.Time) *reading {
 }
 
 func (s *shelf) empty(r *reading) {
-	s.rows -= len(r.rows)
+	s.rows -= r.rows.len()
 	r.rows = nil
 }
 

@@ -8,12 +8,12 @@ import (
 	"github.com/merchantim/merchantim/domain"
 )
 
-func many(n int) []placed {
-	rows := make([]placed, n)
-	for i := range rows { // in falling order: put brings them into theirs
-		v := n - i
-		rows[i].id = domain.ConversationID{byte(v >> 16), byte(v >> 8), byte(v)}
-		rows[i].row.N = uint64(v)
+// many are rows in falling order: the shelf brings them into theirs.
+func many(n int) (rows table) {
+	for v := n; v > 0; v-- {
+		p := placed{id: domain.ConversationID{byte(v >> 16), byte(v >> 8), byte(v)}}
+		p.row.N = uint64(v)
+		rows = rows.add(p)
 	}
 	return rows
 }
@@ -38,7 +38,7 @@ func TestTheShelfIsBounded(t *testing.T) {
 		t.Errorf("%d readers are remembered", len(s.lists))
 	}
 	s.at("ann", 8, now.Add(shelfTime))
-	s.at("ann", 8, now.Add(2*shelfTime))
+	s.looked("ann", 1, now.Add(2*shelfTime))
 	if len(s.lists) != 1 || s.rows != 20 {
 		t.Errorf("after a while %d readers, %d rows", len(s.lists), s.rows)
 	}
