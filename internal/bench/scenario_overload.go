@@ -122,7 +122,7 @@ func (r *runner) play(ctx context.Context, t *target, tr *torrent, rate float64)
 		// The sends stay as many: each has three messages, or two cores could
 		// not offer what they are to refuse.
 		{overloadTimes, func() error { return r.profiled(t, l, "overload", whole) }, &p.after},
-		{1, func() error { return l.wait(min(overloadAfter, whole)) }, &p.end},
+		{1, func() error { return r.profiled(t, l, "overload after", min(overloadAfter, whole)) }, &p.end},
 	} {
 		tr.set(rate, part.messages)
 		if err := part.run(); err != nil {
@@ -183,7 +183,7 @@ func (tr *torrent) report(rep *Report, rate float64, p parts) error {
 		rep.figure(name+"_records_behind", to.lag)
 		return per(float64(s.offered.Load()), seconds)
 	}
-	part("before", before, &p.calm, &p.flood)
+	calm := part("before", before, &p.calm, &p.flood)
 	offered := part("under", under, &p.flood, &p.after)
 	part("after", tr.span(p.after.at, p.end.at), &p.after, &p.end)
 	limit := barOverload * millis(before.ack.quantile(0.99))
@@ -191,8 +191,9 @@ func (tr *torrent) report(rep *Report, rate float64, p parts) error {
 	rep.figure("recovery_s", recovered)
 	rep.atMost("p99 of accepted sends under overload, ms", millis(under.ack.quantile(0.99)), limit)
 	rep.atMost("recovery after overload, s", recovered, barRecovery)
-	if offered < overloadLeast*rate {
-		return harness("only %.0f/s were offered, %.1f times the rate: the generator could not do more", offered, offered/rate)
+	if calm < steadyShare*rate || offered < overloadLeast*rate {
+		return harness("%.0f/s were offered before and %.0f/s under overload: the generator could not do more, with %.0f %% of the machine taken by others",
+			calm, offered, 100*p.after.machine.othersSince(p.calm.machine, p.after.cpu-p.calm.cpu+p.after.own-p.calm.own))
 	}
 	if !ok {
 		return product("%.1f s after the overload the old rate was not held again", recovered)
