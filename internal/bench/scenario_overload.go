@@ -187,7 +187,7 @@ func (tr *torrent) report(rep *Report, rate float64, p parts) error {
 	offered := part("under", under, &p.flood, &p.after)
 	part("after", tr.span(p.after.at, p.end.at), &p.after, &p.end)
 	limit := barOverload * millis(before.ack.quantile(0.99))
-	recovered, ok := tr.recovery(rate, p, limit)
+	recovered, ok := tr.recovery(calm, p, limit)
 	rep.figure("recovery_s", recovered)
 	rep.atMost("p99 of accepted sends under overload, ms", millis(under.ack.quantile(0.99)), limit)
 	rep.atMost("recovery after overload, s", recovered, barRecovery)
@@ -196,17 +196,19 @@ func (tr *torrent) report(rep *Report, rate float64, p parts) error {
 			calm, offered, 100*p.after.machine.othersSince(p.calm.machine, p.after.cpu-p.calm.cpu+p.after.own-p.calm.own))
 	}
 	if !ok {
-		return product("%.1f s after the overload the old rate was not held again", recovered)
+		return product("%.1f s after the overload the old rate was still not served as before", recovered)
 	}
 	return nil
 }
 
 // recovery returns after how many seconds the first whole one begins in which
-// all was accepted, with a p99 (ms) within the limit; false: in none.
-func (tr *torrent) recovery(rate float64, p parts, limit float64) (float64, bool) {
+// all was accepted, with a p99 (ms) within the limit; false: in none. At least
+// half of what was offered before (a second) must have been: a server that does
+// not read is not well.
+func (tr *torrent) recovery(calm float64, p parts, limit float64) (float64, bool) {
 	for at := (p.after.at + 999_999) / 1e6 * 1e6; at+1e6 <= p.end.at; at += 1e6 {
 		s := tr.span(at, at+1e6)
-		if s.refused.Load() == 0 && float64(s.ack.count()) >= steadyShare*rate && millis(s.ack.quantile(0.99)) <= limit {
+		if s.refused.Load() == 0 && float64(s.ack.count()) >= calm/2 && millis(s.ack.quantile(0.99)) <= limit {
 			return float64(at-p.after.at) / 1e6, true
 		}
 	}
