@@ -117,7 +117,7 @@ var homes = []home{
 	{of: "internal/kv/leveldb", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
 	{of: "internal/stream/journal", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
 	{of: "internal/app", in: []string{".", "internal/cli", "internal/bench", "internal/torture"}, testsIn: []string{"internal/e2e"}},
-	{of: "internal/cli", in: []string{".", "internal/cli"}},
+	{of: "internal/cli", in: []string{".", "internal/cli"}, testsIn: []string{"internal/bench"}},
 }
 
 // suites are the conformance suites of the ports: test code in exported form.

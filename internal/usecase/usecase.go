@@ -25,6 +25,8 @@ type Service struct {
 	// was shown is never lost. Inboxes and rows are durable when they can be read.
 	Durable func(ctx context.Context) error
 	Log     *slog.Logger
+
+	lists shelf
 }
 
 // Send hands messages to the log; see pipeline.Accept. Each answer comes through the
