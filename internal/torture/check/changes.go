@@ -149,8 +149,14 @@ func (s standing) page(after string, limit int) []trail.Person {
 }
 
 // outside takes a refusal as of somebody who is no member, or no owner: he must
-// not have been, at some time while he asked.
+// not have been, at some time while he asked, and what has its receipt is never
+// refused, whoever has left.
 func (w *walk) outside(ev trail.Event, req request) {
+	if r, taken := w.acks[ident{req.frame.Conversation, w.user, req.frame.Key}]; taken && r.t < req.t &&
+		(req.expect == trail.Same || req.expect == trail.Accept) {
+		w.wrong(ev, "refused "+ev.Where.String(), "%s of %s was refused, which has its receipt", req.frame.Key, w.user)
+		return
+	}
 	w.later = append(w.later, func(h *history) []Finding {
 		for _, s := range h.between(w.group(req), req.frame.Conversation, req.t, ev.T) {
 			m, in := s.find(w.user)

@@ -116,6 +116,13 @@ var groupCorruptions = []corruption{
 	{"an owner refused", WrongAnswers, nil, func(w *world) {
 		w.refuse("alice", trail.Frame{Type: "change", Add: []string{"erin"}, Entry: trail.Entry{Conversation: team}})
 	}},
+	{"who left is refused what has its receipt", WrongAnswers, nil, func(w *world) {
+		f := sendFrame(team, "d1", "", "text of d1")
+		f.ID = w.id()
+		w.tell("dave", trail.Event{Kind: trail.Intent, Expect: trail.Same, Frame: f})
+		w.tell("dave", trail.Event{Kind: trail.Out, Frame: f})
+		w.tell("dave", trail.Event{Kind: trail.In, Frame: trail.Frame{Type: "error", ID: f.ID, Code: "forbidden"}})
+	}},
 	{"history from before the joining", WrongAnswers, nil, func(w *world) {
 		w.ask("bob", trail.Frame{Type: "history", After: trail.IndexRef(11), Entry: trail.Entry{Conversation: team}},
 			trail.Frame{Type: "messages", Messages: slices.Clone(w.state.Chains[team][11:])})

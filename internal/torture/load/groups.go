@@ -174,16 +174,18 @@ func (c *client) change(l *lane, add, remove []string) {
 	c.ask(trail.Frame{Type: "change", Add: add, Remove: remove, Entry: trail.Entry{Conversation: l.conv}}, question{})
 }
 
-// outside tries what only a member may, and now and then.
+// outside tries now and then what only a member may.
 func (c *client) outside(l *lane) {
 	if c.rng.IntN(30) > 0 {
 		return
 	}
-	switch c.rng.IntN(3) {
+	switch c.rng.IntN(5) {
 	case 0:
 		c.history(l)
 	case 1:
 		c.read(l)
+	case 2, 3:
+		c.repeat(l) // which even who left may
 	default:
 		c.change(l, c.some(1, nil), nil)
 	}
