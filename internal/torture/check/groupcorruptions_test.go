@@ -127,6 +127,10 @@ var groupCorruptions = []corruption{
 		w.ask("bob", trail.Frame{Type: "history", After: trail.IndexRef(11), Entry: trail.Entry{Conversation: team}},
 			trail.Frame{Type: "messages", Messages: slices.Clone(w.state.Chains[team][11:])})
 	}},
+	{"history of an earlier stay", WrongAnswers, nil, func(w *world) {
+		w.ask("bob", trail.Frame{Type: "history", Before: 9, Limit: 2, Entry: trail.Entry{Conversation: team}},
+			trail.Frame{Type: "messages", More: true, Messages: slices.Clone(w.state.Chains[team][6:8])})
+	}},
 	{"members as they were not", WrongAnswers, nil, func(w *world) {
 		w.edit("bob", received("members"), func(ev *trail.Event) { ev.Frame.Members[0].Role = "owner" })
 	}},

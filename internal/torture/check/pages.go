@@ -35,6 +35,27 @@ func (w *walk) messages(ev trail.Event, req request) {
 		w.backward(ev, ask)
 	}
 	w.asked(ev, req)
+	w.fromJoining(ev, req)
+}
+
+// fromJoining: who joined sees a group from then on, and who came again, from
+// then on.
+func (w *walk) fromJoining(ev trail.Event, req request) {
+	page, conv := ev.Frame.Messages, req.frame.Conversation
+	g := w.b.groups[conv]
+	if g == nil || len(page) == 0 {
+		return
+	}
+	first := page[0].Index
+	w.later = append(w.later, func(h *history) []Finding {
+		for _, s := range h.between(g, conv, req.t, ev.T) {
+			if m, in := s.find(w.user); in && m.since <= first {
+				return nil
+			}
+		}
+		return []Finding{{WrongAnswers, "page " + ev.Where.String(),
+			fmt.Sprintf("the page shows %s index %d of %s, from before he joined", w.user, first, short(conv)), ev.Where}}
+	})
 }
 
 func (w *walk) forward(ev trail.Event, ask trail.Frame, after int64) {
