@@ -187,7 +187,7 @@ func (s *flawless) send(user string, f trail.Frame, a *trail.Frame) {
 		refuse("invalid")
 	case len(f.Text()) > 8192:
 		refuse("too_large")
-	case !s.in(user, f.Conversation):
+	case !s.in(user, f.Conversation) && (!known || chain[first].Text() != f.Text()): // who left may repeat
 		refuse("forbidden")
 	case known && chain[first].Text() != f.Text():
 		refuse("conflict")
