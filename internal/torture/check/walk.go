@@ -118,7 +118,7 @@ func (w *walk) out(ev trail.Event) {
 // to the protocol.
 func (w *walk) down(ev trail.Event) {
 	switch ev.Code {
-	case 1002, 1003, 1007, 1008, 1009, 4400, 4401, 4408:
+	case 1002, 1003, 1007, 1008, 1009, 4400, 4401, 4408, 4409, 4429:
 		w.wrong(ev, fmt.Sprint("close ", ev.Code, " ", ev.Where), "the server closed the link with code %d: %s", ev.Code, ev.Note)
 	}
 	w.linkDown()
