@@ -66,6 +66,7 @@ type parts struct {
 	wrapLog    func(stream.Log) stream.Log
 	wrapKV     func(kv.Store) kv.Store
 	wrapRecent func(hot.Recents) hot.Recents
+	wrapUse    func(ws.Service) ws.Service
 }
 
 // WithFS puts all data on another file system.
@@ -80,6 +81,11 @@ func WrapKV(wrap func(kv.Store) kv.Store) Option { return func(p *parts) { p.wra
 // WrapHot decorates the hot state.
 func WrapHot(wrap func(hot.Recents) hot.Recents) Option {
 	return func(p *parts) { p.wrapRecent = wrap }
+}
+
+// WrapService decorates the use-cases that the long link calls.
+func WrapService(wrap func(ws.Service) ws.Service) Option {
+	return func(p *parts) { p.wrapUse = wrap }
 }
 
 // Open builds a server and binds its addresses. It answers nobody before Run.
@@ -110,7 +116,7 @@ func Open(cfg config.Config, log *slog.Logger, opts ...Option) (_ *App, err erro
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	a.buildLinks(keys)
+	a.buildLinks(keys, &p)
 	a.watch()
 	a.admin, err = admin.Serve(cfg.Admin, admin.New(admin.Options{
 		Keys: keys, Users: users{a.store.Users}, Gatherer: registry, Ready: a.check, Status: a.status, Log: log,
@@ -130,7 +136,20 @@ func (a *App) buildPipeline() {
 	a.accept = pipeline.NewAccept(a.stream)
 }
 
-func (a *App) buildLinks(keys *auth.Keys) {
+// service is the use-cases.
+func (a *App) service(p *parts) ws.Service {
+	var s ws.Service = &usecase.Service{
+		Accept: a.accept, Store: a.store, Recents: a.recents, Log: a.log,
+		Durable: func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
+		Groups:  chat.Limits{Members: a.cfg.Limits.MaxGroupMembers, Large: a.cfg.Limits.LargeGroupSize},
+	}
+	if p.wrapUse != nil {
+		s = p.wrapUse(s)
+	}
+	return s
+}
+
+func (a *App) buildLinks(keys *auth.Keys, p *parts) {
 	cfg := &a.cfg
 	a.users = newUsers(&cfg.Limits)
 	a.online = presence.New(presence.Options{Grace: presenceGrace, Pause: presencePause})
@@ -147,11 +166,7 @@ func (a *App) buildLinks(keys *auth.Keys) {
 		},
 		Welcome: func(ctx context.Context, id domain.UserID) error { return a.store.Users.Ensure(ctx, id) },
 		Epoch:   a.store.Epoch,
-		Service: &usecase.Service{
-			Accept: a.accept, Store: a.store, Recents: a.recents, Log: a.log,
-			Durable: func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
-			Groups:  chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
-		},
+		Service: a.service(p),
 		Metrics: a.metrics, Log: a.log,
 	})
 	mux := http.NewServeMux()

@@ -21,7 +21,6 @@ import (
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/metrics"
 	"github.com/merchantim/merchantim/internal/presence"
-	"github.com/merchantim/merchantim/internal/usecase"
 )
 
 // Options of a Hub.
@@ -49,7 +48,7 @@ type Options struct {
 	// Welcome makes sure that a user exists who has a good token.
 	Welcome func(ctx context.Context, user domain.UserID) error
 	Epoch   func() string
-	Service *usecase.Service
+	Service Service
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
 }
