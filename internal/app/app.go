@@ -18,10 +18,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/merchantim/merchantim/config"
-	"github.com/merchantim/merchantim/domain"
-	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/internal/admin"
 	"github.com/merchantim/merchantim/internal/auth"
+	"github.com/merchantim/merchantim/internal/gateway/rest"
 	"github.com/merchantim/merchantim/internal/gateway/ws"
 	"github.com/merchantim/merchantim/internal/hot"
 	"github.com/merchantim/merchantim/internal/kv"
@@ -29,7 +28,6 @@ import (
 	"github.com/merchantim/merchantim/internal/pipeline"
 	"github.com/merchantim/merchantim/internal/store"
 	"github.com/merchantim/merchantim/internal/stream"
-	"github.com/merchantim/merchantim/internal/usecase"
 	"github.com/merchantim/merchantim/internal/vfs"
 )
 
@@ -48,6 +46,7 @@ type App struct {
 	accept  *pipeline.Accept
 	stages  *pipeline.Stages
 	hub     *ws.Hub
+	short   *rest.Server
 	metrics *metrics.Metrics
 
 	listener net.Listener
@@ -107,7 +106,9 @@ func Open(cfg config.Config, log *slog.Logger, opts ...Option) (_ *App, err erro
 	if a.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, err
 	}
-	a.buildLinks(keys)
+	if err := a.buildLinks(keys); err != nil {
+		return nil, err
+	}
 	a.watch()
 	a.admin, err = admin.Serve(cfg.Admin, admin.New(admin.Options{
 		Keys: keys, Users: users{a.store.Users}, Gatherer: registry, Ready: a.check, Status: a.status, Log: log,
@@ -126,39 +127,7 @@ func (a *App) buildPipeline() {
 	a.accept = pipeline.NewAccept(a.stream)
 }
 
-func (a *App) buildLinks(keys *auth.Keys) {
-	cfg := &a.cfg
-	a.hub = ws.NewHub(ws.Options{
-		Node: cfg.Node, Origins: cfg.PublicOrigins,
-		Heartbeat: cfg.Link.Heartbeat, HelloTimeout: cfg.Link.HelloTimeout, WriteTimeout: cfg.Link.WriteTimeout,
-		MaxMessage: int(cfg.Link.MaxMessageBytes), MaxInflight: cfg.Link.MaxInflight,
-		QueueBytes: int(cfg.Link.QueueBytes), MaxConns: cfg.Link.MaxConnections, MaxText: int(cfg.Limits.MaxTextBytes),
-		Verify: func(token string) (domain.UserID, time.Time, error) {
-			claims, err := keys.Verify(token)
-			return domain.UserID(claims.User), claims.Expires, err
-		},
-		Welcome: func(ctx context.Context, id domain.UserID) error { return a.store.Users.Ensure(ctx, id) },
-		Epoch:   a.store.Epoch,
-		Service: &usecase.Service{
-			Accept: a.accept, Store: a.store, Recents: a.recents, Log: a.log,
-			Groups: chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
-		},
-		Metrics: a.metrics, Log: a.log,
-	})
-	mux := http.NewServeMux()
-	mux.Handle("GET /v1/link", a.hub)
-	a.links = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
-	a.stages = &pipeline.Stages{
-		Log: a.stream, Store: a.store, Writer: a.writer, Recents: a.recents, Links: a.hub,
-		Watch: newWatcher(a.metrics), Incarnation: a.store.Incarnation,
-		Batch: cfg.Pipeline.ReadBatch, Logger: a.log,
-	}
-}
-
-// Addr is the address of the long link.
+// Addr is the address of both links.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
 // AdminAddr is the address of the admin listener.
@@ -272,6 +241,7 @@ func (a *App) serve(ctx context.Context) error {
 func (a *App) stopLinks(links *errgroup.Group) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
+	a.short.Stop() // who polls is answered, and asks the next server
 	away := make(chan struct{})
 	go func() { defer close(away); a.hub.Close(ctx) }()
 	err := a.links.Shutdown(ctx)
