@@ -28,6 +28,7 @@ func description() huma.Config {
 				"token": {Type: "http", Scheme: "bearer", Description: "Made by `merchantim token`."},
 			},
 		},
+		Tags: []*huma.Tag{{Name: "Start"}, {Name: "Conversations"}, {Name: "Messages"}, {Name: "Inbox"}},
 	}}
 	cfg.AllowAdditionalPropertiesByDefault = true
 	return cfg
@@ -82,16 +83,10 @@ func (op *operation) describeRefusals(d *huma.Operation, r huma.Registry) {
 			res.Description += " " + said
 			continue
 		}
-		d.Responses[key] = &huma.Response{Description: said, Content: media("application/problem+json", r, problemOf(exampleRefusal(code)))}
+		d.Responses[key] = &huma.Response{Description: said, Content: map[string]*huma.MediaType{
+			"application/problem+json": {Schema: r.Schema(reflect.TypeFor[problem](), true, "")},
+		}}
 	}
-}
-
-func exampleRefusal(code domain.Code) *domain.Error {
-	e := domain.Refuse(code, "Why it was refused, in words for people.")
-	if code == domain.Overloaded {
-		e.Retry = 500_000_000
-	}
-	return e
 }
 
 func media(kind string, r huma.Registry, example any) map[string]*huma.MediaType {

@@ -36,13 +36,13 @@ var kinds = map[domain.Code]struct {
 
 // problem is a refusal as RFC 9457 has it, with what the long link says.
 type problem struct {
-	Type    string `json:"type" doc:"Where the code is explained; relative to the server."`
-	Title   string `json:"title" doc:"What the code means."`
-	Status  int    `json:"status" doc:"The HTTP status."`
-	Detail  string `json:"detail" doc:"For people; may change."`
-	Code    string `json:"code" doc:"The code, the same as on the long link."`
-	Retry   bool   `json:"retry" doc:"The outcome is unknown: send the same again, with the same key."`
-	RetryMS int64  `json:"retry_ms,omitempty" doc:"Wait at least so many milliseconds before."`
+	Type    string `json:"type" doc:"Where the code is explained; relative to the server." example:"/v1/docs#overloaded"`
+	Title   string `json:"title" doc:"What the code means." example:"Too much at once"`
+	Status  int    `json:"status" doc:"The HTTP status." example:"429"`
+	Detail  string `json:"detail" doc:"For people; may change." example:"The server is busy."`
+	Code    string `json:"code" doc:"The code, the same as on the long link." enum:"invalid,unknown_type,unauthenticated,forbidden,not_found,conflict,predecessor_missing,too_large,overloaded,unavailable,internal" example:"overloaded"`
+	Retry   bool   `json:"retry" doc:"The outcome is unknown: send the same again, with the same key." example:"true"`
+	RetryMS int64  `json:"retry_ms,omitempty" doc:"Wait at least so many milliseconds before." example:"500"`
 }
 
 func problemOf(why *domain.Error) problem {

@@ -48,8 +48,7 @@ func (millis) Schema(huma.Registry) *huma.Schema {
 type content struct{ json.RawMessage }
 
 func (content) Schema(r huma.Registry) *huma.Schema {
-	s := r.Schema(reflect.TypeFor[shownContent](), false, "")
-	return s
+	return r.Schema(reflect.TypeFor[shownContent](), true, "")
 }
 
 type shownContent struct {
