@@ -48,7 +48,7 @@ func (a *App) buildLinks(keys *auth.Keys) error {
 	})
 	var err error
 	a.short, err = rest.New(rest.Options{
-		Node: cfg.Node, Heartbeat: cfg.Link.Heartbeat, MaxText: int(cfg.Limits.MaxTextBytes),
+		Node: cfg.Node, Origins: cfg.PublicOrigins, Heartbeat: cfg.Link.Heartbeat, MaxText: int(cfg.Limits.MaxTextBytes),
 		MaxInflight: cfg.Link.MaxInflight, MaxMessage: min(int(cfg.Link.MaxMessageBytes), wire.MaxMessage),
 		MaxRequests: maxRequests, MaxPollers: maxPollers, MaxPollersOfUser: maxPollersOfUser, AnswerTime: answerTime,
 		Verify: verify, Welcome: welcome, Epoch: a.store.Epoch,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/merchantim/merchantim/config"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 )
 
@@ -164,4 +165,34 @@ func TestBootstrapTellsWhereToGo(t *testing.T) {
 	if !strings.Contains(string(secure.body), "wss://") || secure.header.Get("ETag") == tag {
 		t.Errorf("behind TLS: %s", secure.body)
 	}
+}
+
+// Pages that may open a long link may use the short one, and others cannot read
+// what it answers.
+func TestPagesOfAllowedOriginsMayAsk(t *testing.T) {
+	s := serve(t, func(c *config.Config) { c.PublicOrigins = []string{"https://*.shop.example"} })
+	w := s.web("alice")
+	for origin, allowed := range map[string]bool{
+		"https://www.shop.example": true, "https://WWW.shop.example": true, "http://www.shop.example": false,
+		"https://shop.example": false, "https://evil.example": false, "https://www.shop.example.evil.example": false, "null": false,
+	} {
+		want := ""
+		if allowed {
+			want = origin
+		}
+		r := w.ok("GET", "/v1/heads", "", "Origin", origin)
+		if got := r.header.Get("Access-Control-Allow-Origin"); got != want || r.header.Get("Vary") != "Origin" {
+			t.Errorf("%s: %q, %v", origin, got, r.header)
+		}
+		ask := w.ask("OPTIONS", "/v1/conversations", "", "Origin", origin, "Access-Control-Request-Method", "POST")
+		methods := ask.header.Get("Access-Control-Allow-Methods")
+		if (ask.status == http.StatusNoContent) != allowed || strings.Contains(methods, "POST") != allowed {
+			t.Errorf("%s beforehand: %d, %v", origin, ask.status, ask.header)
+		}
+		refused := w.refused("GET", "/v1/nothing", "", http.StatusNotFound, wire.CodeNotFound, "Origin", origin)
+		if got := refused.header.Get("Access-Control-Allow-Origin"); got != want {
+			t.Errorf("%s, a refusal: %q", origin, got)
+		}
+	}
+	w.refused("OPTIONS", "/v1/conversations", "", http.StatusMethodNotAllowed, wire.CodeUnknownType)
 }

@@ -57,7 +57,7 @@ func bootstrap(c *call) *domain.Error {
 	h := c.w.Header()
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", bootstrapTime)
-	h.Set("Vary", "Host, X-Forwarded-Proto")
+	h.Add("Vary", "Host, X-Forwarded-Proto")
 	if matches(c.r.Header.Values("If-None-Match"), tag) {
 		write(c.w, http.StatusNotModified, "", nil)
 		return nil
