@@ -121,7 +121,7 @@ type opened struct {
 }
 
 type creating struct {
-	Key     keyText    `json:"key,omitempty"`
+	Key     keyText    `json:"key,omitempty" doc:"The caller's own id of the group; here or in the header Idempotency-Key."`
 	Title   string     `json:"title,omitempty" doc:"At most 200 bytes."`
 	Members []userName `json:"members,omitempty" nullable:"false" maxItems:"500"`
 }
@@ -155,7 +155,7 @@ type textContent struct {
 }
 
 type sending struct {
-	Key     keyText     `json:"key,omitempty"`
+	Key     keyText     `json:"key,omitempty" doc:"The caller's own id of the message; here or in the header Idempotency-Key."`
 	After   keyText     `json:"after,omitempty" doc:"The key of the message that the caller sent before into this conversation."`
 	Content textContent `json:"content"`
 }

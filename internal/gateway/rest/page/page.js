@@ -53,7 +53,7 @@ function kindOf(spec, schema) {
 function line(spec, name, schema, mark) {
   const s = resolve(spec, schema);
   const title = el("dt", {}, el("code", {}, name), " ", el("span", { class: "kind" }, kindOf(spec, schema)));
-  if (mark) title.append(" ", el("span", { class: "must" }, mark));
+  if (mark) title.append(" ", el("span", { class: mark === "required" ? "must" : "maybe" }, mark));
   return [title, el("dd", {}, ...prose(s.description ?? ""))];
 }
 
