@@ -89,12 +89,13 @@ type links struct {
 
 // Outbox returns a place for the answers and pushes of one owner.
 func (l links) Outbox() pipeline.Outbox {
-	return &outbox{Outbox: l.long.Outbox(), short: l.short.Outbox()}
+	return &outbox{Outbox: l.long.Outbox(), links: l.short, short: l.short.Outbox()}
 }
 
 // outbox hands answers to the link that the request came by, and pushes to both.
 type outbox struct {
 	pipeline.Outbox // the long link
+	links           *rest.Links
 	short           pipeline.Outbox
 }
 
@@ -119,14 +120,15 @@ func (o *outbox) Done(to domain.Origin) { o.of(to).Done(to) }
 
 func (o *outbox) Refused(to domain.Origin, why *domain.Error) { o.of(to).Refused(to, why) }
 
-func (o *outbox) Online(id domain.UserID) bool { return o.Outbox.Online(id) || o.short.Online(id) }
+// Online and Push are on the way of every message to every member: while nobody
+// polls they ask the short link one bit.
+func (o *outbox) Online(id domain.UserID) bool {
+	return o.Outbox.Online(id) || o.links.Polled() && o.short.Online(id)
+}
 
 func (o *outbox) Push(id domain.UserID, item user.Item, from domain.Origin, m *chat.Message) {
 	o.Outbox.Push(id, item, from, m)
-	o.short.Push(id, item, from, m)
-}
-
-func (o *outbox) Flush() {
-	o.Outbox.Flush()
-	o.short.Flush()
+	if o.links.Polled() {
+		o.short.Push(id, item, from, m)
+	}
 }
