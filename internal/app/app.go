@@ -121,6 +121,7 @@ func (a *App) buildPipeline() {
 	a.writer = store.NewWriter(a.store, store.WriterOptions{
 		FlushInterval: cfg.Store.FlushInterval, FlushBytes: int64(cfg.Store.FlushBytes),
 		CheckpointInterval: cfg.Store.CheckpointInterval,
+		Durable:            func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
 		Observe:            func(d time.Duration) { a.metrics.FlushSeconds.Observe(d.Seconds()) },
 		Log:                a.log,
 	})

@@ -31,7 +31,8 @@ func (a *App) buildLinks(keys *auth.Keys) error {
 	cfg := &a.cfg
 	service := &usecase.Service{
 		Accept: a.accept, Store: a.store, Recents: a.recents, Log: a.log,
-		Groups: chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
+		Durable: func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
+		Groups:  chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
 	}
 	verify := func(token string) (domain.UserID, time.Time, error) {
 		claims, err := keys.Verify(token)

@@ -30,7 +30,7 @@ type parameter struct {
 	Example  any
 }
 
-type content map[string]struct {
+type bodies map[string]struct {
 	Schema  *schema
 	Example any
 }
@@ -40,8 +40,8 @@ type described struct {
 	method, path string
 	ID           string `json:"operationId"`
 	Parameters   []parameter
-	RequestBody  *struct{ Content content }
-	Responses    map[string]struct{ Content content }
+	RequestBody  *struct{ Content bodies }
+	Responses    map[string]struct{ Content bodies }
 	Security     []map[string][]string
 }
 
@@ -170,7 +170,7 @@ func TestExamplesAreOfTheirForm(t *testing.T) {
 	if len(d.all) < 12 {
 		t.Fatalf("%d operations", len(d.all))
 	}
-	check := func(name string, c content) {
+	check := func(name string, c bodies) {
 		for kind, media := range c {
 			if kind == "application/problem+json" {
 				continue

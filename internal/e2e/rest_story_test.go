@@ -196,3 +196,42 @@ func TestPagesOfAllowedOriginsMayAsk(t *testing.T) {
 	}
 	w.refused("OPTIONS", "/v1/conversations", "", http.StatusMethodNotAllowed, wire.CodeUnknownType)
 }
+
+// M2: members come and go over HTTP. Who has left may repeat what he sent, and
+// is refused anything else.
+func TestGroupsOverTheShortLink(t *testing.T) {
+	s := serve(t)
+	alice, bob, carol := s.web("alice"), s.web("bob"), s.web("carol")
+	bob.signIn()
+	carol.signIn()
+	group := func() *said {
+		return alice.ok("POST", "/v1/groups", `{"title":"Returns","members":["bob"]}`, "Idempotency-Key", "g1")
+	}
+	id := group().Conversation
+	if again := group().Conversation; again != id {
+		t.Errorf("made twice: %s, %s", id, again)
+	}
+	alice.refused("POST", "/v1/groups", `{"key":"g1","title":"Other"}`, http.StatusConflict, wire.CodeConflict)
+	first := bob.send(id, "b1", "hello")
+	members := "/v1/conversations/" + id + "/members"
+	bob.refused("POST", members, `{"add":["carol"]}`, http.StatusForbidden, wire.CodeForbidden)
+	alice.refused("POST", members, `{"add":["nobody"]}`, http.StatusNotFound, wire.CodeNotFound)
+	if r := alice.ok("POST", members, `{"add":["carol"],"remove":["bob"]}`); r.Index != 3 || r.Conversation != id {
+		t.Errorf("changed %s", r.body)
+	}
+	if r := alice.ok("POST", members, `{"remove":["bob"]}`); r.Index != 0 || strings.Contains(string(r.body), "index") {
+		t.Errorf("nothing changed: %s", r.body)
+	}
+	page := carol.ok("GET", members+"?limit=1", "")
+	if page.Total != 2 || page.Cursor != "alice" || len(page.Members) != 1 || page.Members[0].Role != "owner" {
+		t.Errorf("first page %s", page.body)
+	}
+	if page = carol.ok("GET", members+"?cursor=alice", ""); page.Cursor != "" || len(page.Members) != 1 || page.Members[0].User != "carol" {
+		t.Errorf("last page %s", page.body)
+	}
+	if again := bob.send(id, "b1", "hello"); again.Message != first.Message || again.Index != first.Index {
+		t.Errorf("repeated by one who left: %s", again.body)
+	}
+	bob.refused("POST", "/v1/conversations/"+id+"/messages", `{"key":"b2","content":{"type":"text","text":"x"}}`, http.StatusForbidden, wire.CodeForbidden)
+	bob.refused("GET", members, "", http.StatusForbidden, wire.CodeForbidden)
+}

@@ -56,7 +56,7 @@ func (s *Service) Heads(ctx context.Context, me domain.UserID) ([]Head, *domain.
 		}
 		heads[i] = Head{Conversation: id, Index: head.Last}
 	}
-	return heads, nil
+	return heads, s.settled(ctx)
 }
 
 // Position is how far a client has come, by its own account.

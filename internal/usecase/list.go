@@ -50,6 +50,11 @@ func (s *Service) List(ctx context.Context, me domain.UserID, cursor string, sin
 	if err != nil {
 		return Page{}, s.fail(err)
 	}
+	if len(head.Large) > 0 { // their rows are as of the chains
+		if refusal := s.settled(ctx); refusal != nil {
+			return Page{}, refusal
+		}
+	}
 	p := Page{Rows: rows, Version: head.Rev}
 	if len(rows) > limit {
 		p.Rows = rows[:limit]

@@ -58,7 +58,7 @@ func send(c *call) *domain.Error {
 	if refusal := chat.CheckText(f.Text, c.opt.MaxText); refusal != nil {
 		return refusal
 	}
-	if refusal := c.opt.Service.Check(c.ctx(), c.user, f.Conversation); refusal != nil {
+	if refusal := c.opt.Service.CheckSend(c.ctx(), c.user, f.Conversation); refusal != nil {
 		return refusal
 	}
 	id, err := uuid.NewV7()

@@ -31,7 +31,7 @@ const (
 var fieldNames = [fieldCount]string{"", "type", "id", "token", "device", "with", "conversation",
 	"key", "after", "before", "content", "text", "limit", "cursor", "index", "inbox", "title", "members", "add", "remove", "since"}
 
-func fieldOf(key []byte) field {
+func fieldOf(key []byte) field { //nolint:gocyclo // a table, which the compiler makes a search of
 	switch string(key) {
 	case "type":
 		return fType

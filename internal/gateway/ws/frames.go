@@ -111,7 +111,7 @@ func (c *conn) checkSend(f *wire.Frame) *domain.Error {
 	if _, ok := c.member[f.Conversation]; ok {
 		return nil
 	}
-	if refusal := c.hub.opt.Service.Check(context.Background(), c.user, f.Conversation); refusal != nil {
+	if refusal := c.hub.opt.Service.CheckSend(context.Background(), c.user, f.Conversation); refusal != nil {
 		return refusal
 	}
 	if c.member == nil || len(c.member) >= maxMember {
