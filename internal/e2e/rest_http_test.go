@@ -74,6 +74,9 @@ func (w *web) try(method, path string, body []byte, header ...string) (*said, er
 	if r.body, err = io.ReadAll(res.Body); err != nil {
 		return nil, err
 	}
+	if len(r.body) == 0 {
+		return r, nil
+	}
 	switch res.Header.Get("Content-Type") {
 	case "application/json":
 		// Received and said differ in what heads are: each is read by itself.

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -188,5 +190,48 @@ func TestASendOverHTTPSurvivesAKill(t *testing.T) {
 	page := bob.ok("GET", "/v1/inbox?wait_ms=30000", "")
 	if len(page.Entries) != 1 || page.Entries[0].Message != first.Message || bob.signIn().Epoch != epoch {
 		t.Errorf("bob has %s", page.body)
+	}
+}
+
+// Whoever goes away while he polls gives his place back: after two full rounds
+// of polls that were left, there is a place.
+func TestAPollThatIsLeftEnds(t *testing.T) {
+	s := serve(t)
+	bob := s.web("bob")
+	bob.signIn()
+	const most, more = 16, 10
+	for range 2 {
+		ctx, leave := context.WithCancel(within(t))
+		refused := make(chan struct{}, most+more)
+		var polls sync.WaitGroup
+		for range most + more {
+			polls.Go(func() {
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, bob.base+"/v1/inbox?wait_ms=30000", nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				req.Header.Set("Authorization", "Bearer "+bob.token)
+				if res, err := bob.http.Do(req); err == nil {
+					_ = res.Body.Close() // it was refused
+					refused <- struct{}{}
+				}
+			})
+		}
+		for range more { // once so many are refused, all places are taken
+			select {
+			case <-refused:
+			case <-time.After(patience):
+				t.Fatal("more polls wait than may")
+			}
+		}
+		leave()
+		polls.Wait()
+		r := bob.ask("GET", "/v1/inbox?wait_ms=1", "")
+		for deadline := time.Now().Add(patience); r.status != http.StatusOK; r = bob.ask("GET", "/v1/inbox?wait_ms=1", "") {
+			if time.Now().After(deadline) {
+				t.Fatalf("no place is given back: %d %s", r.status, r.body)
+			}
+		}
 	}
 }

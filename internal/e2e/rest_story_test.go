@@ -161,6 +161,9 @@ func TestBootstrapTellsWhereToGo(t *testing.T) {
 		}
 	}
 	w.ok("GET", "/v1/bootstrap", "", "If-None-Match", `"other"`)
+	if head := w.ok("HEAD", "/v1/bootstrap", ""); len(head.body) != 0 || head.header.Get("ETag") != tag {
+		t.Errorf("HEAD: %s %v", head.body, head.header)
+	}
 	secure := w.ok("GET", "/v1/bootstrap", "", "X-Forwarded-Proto", "https")
 	if !strings.Contains(string(secure.body), "wss://") || secure.header.Get("ETag") == tag {
 		t.Errorf("behind TLS: %s", secure.body)

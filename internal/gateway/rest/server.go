@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,6 +101,9 @@ func (s *Server) methods(r *http.Request) (all []string) {
 			all = append(all, m)
 		}
 	}
+	if slices.Contains(all, http.MethodGet) {
+		all = append(all, http.MethodHead)
+	}
 	return all
 }
 
@@ -120,9 +124,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadlines := http.NewResponseController(w)
 	_ = deadlines.SetReadDeadline(time.Now().Add(readTime))
 	_ = deadlines.SetWriteDeadline(time.Time{})
-	if !s.crossOrigin(w, r) {
-		s.router.ServeHTTP(w, r)
+	if s.crossOrigin(w, r) {
+		return
 	}
+	if r.Method == http.MethodHead { // GET, whose body the server keeps back
+		get := *r
+		get.Method = http.MethodGet
+		r = &get
+	}
+	s.router.ServeHTTP(w, r)
 }
 
 // recover turns a panic into a problem and a line of the log.
