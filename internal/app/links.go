@@ -74,7 +74,7 @@ func (a *App) buildLinks(keys *auth.Keys) error {
 // which also says that there is nothing at a path.
 func (a *App) route() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/link" {
+		if r.URL.Path == "/v1/link" && r.Method == http.MethodGet {
 			a.hub.ServeHTTP(w, r)
 			return
 		}

@@ -67,6 +67,11 @@ func New(opt Options) (*Server, error) {
 		w.Header().Set("Allow", strings.Join(s.methods(r), ", "))
 		s.refuse(w, domain.Refuse(unknownType, "This path does not take this method."))
 	})
+	// The long link stands beside this server; here its path is known, so that
+	// other methods than its own are told so.
+	s.router.Get("/v1/link", func(w http.ResponseWriter, _ *http.Request) {
+		s.refuse(w, domain.Refuse(unknownType, "The long link is opened by GET with an upgrade to WebSocket."))
+	})
 	api := humachi.New(s.router, description())
 	for _, op := range operations() {
 		api.OpenAPI().AddOperation(op.describe(api.OpenAPI().Components.Schemas))
