@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,12 +19,14 @@ import (
 	"github.com/merchantim/merchantim/config"
 	"github.com/merchantim/merchantim/internal/admin"
 	"github.com/merchantim/merchantim/internal/auth"
+	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/rest"
 	"github.com/merchantim/merchantim/internal/gateway/ws"
 	"github.com/merchantim/merchantim/internal/hot"
 	"github.com/merchantim/merchantim/internal/kv"
 	"github.com/merchantim/merchantim/internal/metrics"
 	"github.com/merchantim/merchantim/internal/pipeline"
+	"github.com/merchantim/merchantim/internal/presence"
 	"github.com/merchantim/merchantim/internal/store"
 	"github.com/merchantim/merchantim/internal/stream"
 	"github.com/merchantim/merchantim/internal/vfs"
@@ -45,11 +46,13 @@ type App struct {
 	writer  *store.Writer
 	accept  *pipeline.Accept
 	stages  *pipeline.Stages
+	users   *limit.Users
+	online  *presence.Board
 	hub     *ws.Hub
 	short   *rest.Server
 	metrics *metrics.Metrics
 
-	listener net.Listener
+	listener *limit.Gate
 	links    *http.Server
 	admin    *admin.Server
 }
@@ -103,7 +106,7 @@ func Open(cfg config.Config, log *slog.Logger, opts ...Option) (_ *App, err erro
 		return nil, err
 	}
 	a.buildPipeline()
-	if a.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
+	if err := a.listen(); err != nil {
 		return nil, err
 	}
 	if err := a.buildLinks(keys); err != nil {
@@ -212,11 +215,6 @@ func (a *App) Serve(ctx context.Context, announce func() error) error {
 	return <-ended
 }
 
-// maxLag is how many records a stage may be behind before senders are asked to wait.
-const maxLag = 20_000
-
-func (a *App) full() bool { return a.store.PendingBytes() > 3*int64(a.cfg.Store.FlushBytes)/2 }
-
 // failure waits for the log to fail.
 func (a *App) failure(ctx context.Context) error {
 	select {
@@ -281,6 +279,10 @@ func (a *App) close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 		a.hub.Close(ctx)
 		cancel()
+	}
+	if a.online != nil {
+		a.online.Close()
+		a.online = nil
 	}
 	if a.admin != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTime)

@@ -10,10 +10,12 @@ import (
 	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/domain/user"
 	"github.com/merchantim/merchantim/internal/auth"
+	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/rest"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/gateway/ws"
 	"github.com/merchantim/merchantim/internal/pipeline"
+	"github.com/merchantim/merchantim/internal/presence"
 	"github.com/merchantim/merchantim/internal/usecase"
 )
 
@@ -39,11 +41,15 @@ func (a *App) buildLinks(keys *auth.Keys) error {
 		return domain.UserID(claims.User), claims.Expires, err
 	}
 	welcome := func(ctx context.Context, id domain.UserID) error { return a.store.Users.Ensure(ctx, id) }
+	a.users = newUsers(&cfg.Limits)
+	a.online = presence.New(presence.Options{Grace: presenceGrace, Pause: presencePause})
 	a.hub = ws.NewHub(ws.Options{
 		Node: cfg.Node, Origins: cfg.PublicOrigins,
 		Heartbeat: cfg.Link.Heartbeat, HelloTimeout: cfg.Link.HelloTimeout, WriteTimeout: cfg.Link.WriteTimeout,
 		MaxMessage: int(cfg.Link.MaxMessageBytes), MaxInflight: cfg.Link.MaxInflight,
 		QueueBytes: int(cfg.Link.QueueBytes), MaxConns: cfg.Link.MaxConnections, MaxText: int(cfg.Limits.MaxTextBytes),
+		Frames: limit.PerSecond(cfg.Limits.FramesPerSecond, cfg.Limits.FramesBurst),
+		Users:  a.users, UserLinks: cfg.Limits.LinksPerUser, Load: a.load, Presence: a.online,
 		Verify: verify, Welcome: welcome, Epoch: a.store.Epoch,
 		Service: service, Metrics: a.metrics, Log: a.log,
 	})
@@ -52,6 +58,7 @@ func (a *App) buildLinks(keys *auth.Keys) error {
 		Node: cfg.Node, Origins: cfg.PublicOrigins, Heartbeat: cfg.Link.Heartbeat, MaxText: int(cfg.Limits.MaxTextBytes),
 		MaxInflight: cfg.Link.MaxInflight, MaxMessage: min(int(cfg.Link.MaxMessageBytes), wire.MaxMessage),
 		MaxRequests: maxRequests, MaxPollers: maxPollers, MaxPollersOfUser: maxPollersOfUser, AnswerTime: answerTime,
+		Users: a.users, Clock: a.hub.Clock,
 		Verify: verify, Welcome: welcome, Epoch: a.store.Epoch,
 		Service: service, Metrics: a.metrics, Log: a.log,
 	})
@@ -59,7 +66,8 @@ func (a *App) buildLinks(keys *auth.Keys) error {
 		return err
 	}
 	a.links = &http.Server{
-		Handler: a.route(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
+		Handler: a.listener.Handler(a.route()), ConnContext: a.listener.Context,
+		ReadHeaderTimeout: cfg.Link.HelloTimeout, IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	a.stages = &pipeline.Stages{

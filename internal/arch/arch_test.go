@@ -47,6 +47,8 @@ func TestPlantedViolationsAreCaught(t *testing.T) {
 		"internal/hot/memory/kv.go":            {ours + "internal/kv", "a port"},
 		"internal/vfs/config.go":               {ours + "config", "stands alone"},
 		"internal/metrics/stats.go":            {ours + "internal/stream", "stands alone"},
+		"internal/presence/store.go":           {ours + "internal/store", "by name"},
+		"internal/gateway/limit/wire.go":       {ours + "internal/gateway/wire", "by name"},
 		"migrations/engine.go":                 {ours + "internal/kv/memory", "port only"},
 		"internal/client/shortcut.go":          {ours + "internal/pipeline", "protocol alone"},
 		"internal/pipeline/ldb.go":             {"github.com/syndtr/goleveldb/leveldb", "its home is internal/kv/leveldb"},

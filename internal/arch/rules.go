@@ -54,6 +54,10 @@ var layers = []layer{
 		why: "a port and its engines know nothing of what they keep",
 	},
 	{
+		packages: []string{"internal/presence", "internal/gateway/limit"}, only: []string{"domain"}, standardOnly: true,
+		why: "this package knows users by name, and nothing else",
+	},
+	{
 		packages: []string{"internal/vfs"}, only: []string{"internal/vfs"},
 		why: "this package stands alone",
 	},

@@ -236,7 +236,7 @@ func (h *hostile) fields(t *testing.T, op *described, s *schema, at []string) {
 		field, place := h.resolve(s.Properties[name]), append(at[:len(at):len(at)], name)
 		wrong := wrongFor(h.description, field)
 		if slices.Contains(s.Required, name) {
-			wrong = append(wrong, nil, absent{})
+			wrong = append(wrong, nil, takenAway{})
 		}
 		for _, value := range wrong {
 			var body any
@@ -252,15 +252,15 @@ func (h *hostile) fields(t *testing.T, op *described, s *schema, at []string) {
 	}
 }
 
-// absent stands for a field that is taken away.
-type absent struct{}
+// takenAway stands for a field that is taken away.
+type takenAway struct{}
 
 func set(body any, place []string, value any) {
 	m, _ := body.(map[string]any)
 	switch {
 	case len(place) > 1:
 		set(m[place[0]], place[1:], value)
-	case value == absent{}:
+	case value == takenAway{}:
 		delete(m, place[0])
 	default:
 		m[place[0]] = value

@@ -46,15 +46,21 @@ func TestLongPollsMissNothing(t *testing.T) {
 	bob.signIn()
 	id := alice.open("bob")
 	const n = 300
-	go func() {
-		web := newWeb(t, s.Addr(), s.token("carol"))
-		web.signIn()
-		other := web.open("bob")
+	carol := s.web("carol")
+	carol.signIn()
+	other := carol.open("bob")
+	var senders sync.WaitGroup
+	defer senders.Wait()
+	senders.Go(func() {
 		for i := range n {
-			web.send(other, fmt.Sprint("c", i), "from carol")
+			body := fmt.Appendf(nil, `{"key":"c%d","content":{"type":"text","text":"from carol"}}`, i)
+			if r, err := carol.try("POST", "/v1/conversations/"+other+"/messages", body); err != nil || r.status != http.StatusOK {
+				t.Errorf("carol's %d: %v", i, err)
+				return
+			}
 		}
-	}()
-	go func() {
+	})
+	senders.Go(func() {
 		for i := range n {
 			if alice.ws.Write(alice.ctx, 1, wire.AppendSend(nil, fmt.Sprint(i), id, fmt.Sprint("k", i), "", "from alice")) != nil {
 				return // the test has failed
@@ -71,7 +77,7 @@ func TestLongPollsMissNothing(t *testing.T) {
 				}
 			}
 		}
-	}()
+	})
 	last := map[string]uint64{}
 	for at := uint64(0); at < 2*n; {
 		page := bob.ok("GET", fmt.Sprintf("/v1/inbox?after=%d&wait_ms=30000&limit=50", at), "")

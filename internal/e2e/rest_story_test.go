@@ -238,3 +238,42 @@ func TestGroupsOverTheShortLink(t *testing.T) {
 	bob.refused("POST", "/v1/conversations/"+id+"/messages", `{"key":"b2","content":{"type":"text","text":"x"}}`, http.StatusForbidden, wire.CodeForbidden)
 	bob.refused("GET", members, "", http.StatusForbidden, wire.CodeForbidden)
 }
+
+// A user has one allowance for both links: what he sent over one is gone for the
+// other. So has an address with its connections, and is told so by a problem.
+func TestLimitsAreSharedByBothLinks(t *testing.T) {
+	s := serve(t, func(c *config.Config) {
+		c.Limits.SendsPerSecond, c.Limits.SendsBurst = 1, 3
+		c.Limits.RequestsPerSecond, c.Limits.RequestsBurst = 1, 4
+	})
+	long, short := s.enter("alice"), s.web("alice")
+	s.web("bob").signIn()
+	id := long.open("bob")
+	long.send(id, "k1", "one")
+	for k := 2; ; k++ {
+		body := fmt.Sprintf(`{"key":"k%d","content":{"type":"text","text":"x"}}`, k)
+		r := short.ask("POST", "/v1/conversations/"+id+"/messages", body)
+		if r.status == http.StatusOK && k < 20 {
+			continue
+		}
+		short.refusal(r, http.StatusTooManyRequests, wire.CodeOverloaded, "a send too many")
+		if r.problem.RetryMS < 1 || r.problem.RetryMS > 1000 || r.header.Get("Retry-After") != "1" {
+			t.Errorf("%s, %v", r.body, r.header)
+		}
+		break
+	}
+	short.signIn() // costs nothing
+	for asked := 0; ; asked++ {
+		r := short.ask("GET", "/v1/heads", "")
+		if r.status == http.StatusOK && asked < 20 {
+			continue
+		}
+		short.refusal(r, http.StatusTooManyRequests, wire.CodeOverloaded, "a request too many")
+		break
+	}
+	s.web("bob").ok("GET", "/v1/heads", "") // others have their own
+
+	s = serve(t, func(c *config.Config) { c.Limits.ConnectionsPerAddress = 1 })
+	s.enter("alice")
+	s.web("bob").refused("GET", "/v1/heads", "", http.StatusTooManyRequests, wire.CodeOverloaded)
+}

@@ -66,10 +66,12 @@ func send(c *call) *domain.Error {
 		return domain.Refuse(domain.Internal, "The server has no randomness.")
 	}
 	return c.changed(func(origin domain.Origin, w *waiter) *domain.Error {
-		return c.opt.Service.Send([]chat.Incoming{{Origin: origin, Send: chat.Send{
+		refusal := c.opt.Service.Send([]chat.Incoming{{Origin: origin, Send: chat.Send{
 			Conversation: f.Conversation, From: c.user, Key: f.Key, After: f.Predecessor, ID: domain.MessageID(id),
 			Kind: chat.Text, Body: wire.AppendTextContent(nil, f.Text), At: time.Now().UnixMicro(),
 		}}}, w.lost)
+		c.took(refusal)
+		return refusal
 	})
 }
 

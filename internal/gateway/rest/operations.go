@@ -72,7 +72,7 @@ func chatOperations() []operation {
 		{
 			id: "members", method: http.MethodGet, path: "/v1/conversations/{conversation}/members", group: "Conversations",
 			summary: "Who is in a conversation", about: "In the order of names, by pages.",
-			params: []param{conversationParam, memberCursor, limit(wire.DefaultMembers, wire.MaxMembers)},
+			params: []param{conversationParam, memberCursor, pageLimit(wire.DefaultMembers, wire.MaxMembers)},
 			answer: exampleMembers, do: listMembers, refuses: []domain.Code{domain.Forbidden, domain.NotFound},
 		},
 		{
@@ -89,7 +89,7 @@ func chatOperations() []operation {
 		{
 			id: "history", method: http.MethodGet, path: "/v1/conversations/{conversation}/messages", group: "Messages",
 			summary: "Messages of a conversation", about: "A page may end early, but is never empty while there are more.",
-			params: []param{conversationParam, beforeParam, afterParam, limit(wire.DefaultHistory, wire.MaxHistory)},
+			params: []param{conversationParam, beforeParam, afterParam, pageLimit(wire.DefaultHistory, wire.MaxHistory)},
 			answer: exampleMessages, do: history, refuses: []domain.Code{domain.Forbidden, domain.NotFound},
 		},
 		{
@@ -108,7 +108,7 @@ func inboxOperations() []operation {
 			id: "list", method: http.MethodGet, path: "/v1/conversations", group: "Inbox",
 			summary: "The caller's conversations, newest first",
 			about:   "By pages; or only what changed since a version. A conversation is listed from its first message on.",
-			params:  []param{cursorParam, sinceParam, limit(wire.DefaultList, wire.MaxList)},
+			params:  []param{cursorParam, sinceParam, pageLimit(wire.DefaultList, wire.MaxList)},
 			answer:  exampleRows, do: list, refuses: []domain.Code{domain.Overloaded},
 		},
 		{
@@ -116,7 +116,7 @@ func inboxOperations() []operation {
 			summary: "New messages of all conversations; by long poll, too",
 			about: "With `wait_ms` it waits until there is an entry after `after`, or the sum of heads differs from `heads`, or the time is over: " +
 				"then the page is empty. This is how a client without a long link receives: ask again at once, with the inbox index of the last entry.",
-			params: []param{entryParam, limit(wire.DefaultInbox, wire.MaxInbox), waitParam, headsParam},
+			params: []param{entryParam, pageLimit(wire.DefaultInbox, wire.MaxInbox), waitParam, headsParam},
 			answer: exampleEntries, do: inbox, refuses: []domain.Code{domain.Overloaded},
 		},
 		{

@@ -70,7 +70,7 @@ func number(name, about string, min, max uint64, example int) param {
 	return param{name: name, in: inQuery, about: about, min: min, max: max, example: example}
 }
 
-func limit(byDefault, max uint64) param {
+func pageLimit(byDefault, max uint64) param {
 	p := number("limit", "Most rows of the page.", 1, max, int(byDefault))
 	p.byDefault = byDefault
 	return p

@@ -17,6 +17,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/merchantim/merchantim/domain"
+	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/metrics"
 	"github.com/merchantim/merchantim/internal/usecase"
@@ -35,6 +36,9 @@ type Options struct {
 	MaxPollersOfUser int           // at once, of one user
 	AnswerTime       time.Duration // a change without an answer by then has an unknown outcome
 
+	// Users are what each may still do, on both links together; Clock is their time.
+	Users *limit.Users
+	Clock func() int64
 	// Verify checks a token and returns its user and end.
 	Verify func(token string) (domain.UserID, time.Time, error)
 	// Welcome makes sure that a user exists who has a good token.
@@ -160,7 +164,11 @@ func (s *Server) serve(op *operation, w http.ResponseWriter, r *http.Request) {
 		s.refuseAs(w, refusal, c.status)
 		return
 	}
-	if refusal := op.do(c); refusal != nil {
+	refusal := c.may(op)
+	if refusal == nil {
+		refusal = op.do(c)
+	}
+	if refusal != nil {
 		s.refuse(w, refusal)
 	}
 }

@@ -206,6 +206,31 @@ func AppendHeads(dst, id []byte, heads []HeadOf) []byte {
 	return append(dst, `]}`...)
 }
 
+// Seen is whether a user has a link.
+type Seen struct {
+	User   string `json:"user"`
+	Online bool   `json:"online"`
+}
+
+// AppendPresence appends the answer to presence, or with an empty id the push
+// that tells of changes.
+func AppendPresence(dst, id []byte, users []Seen) []byte {
+	dst = append(dst, `{"type":"presence",`...)
+	if len(id) > 0 {
+		dst = append(appendString(append(dst, `"id":`...), id), ',')
+	}
+	dst = append(dst, `"users":[`...)
+	for i, u := range users {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(append(dst, `{"user":`...), u.User)
+		dst = strconv.AppendBool(append(dst, `,"online":`...), u.Online)
+		dst = append(dst, '}')
+	}
+	return append(dst, `]}`...)
+}
+
 // AppendDone appends the answer to read.
 func AppendDone(dst, id []byte) []byte {
 	return append(appendAnswer(dst, `{"type":"done","id":`, id), '}')

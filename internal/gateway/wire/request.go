@@ -41,6 +41,8 @@ func (d *Decoder) own(f *Frame) (err *Error) {
 		return d.change(f)
 	case Members:
 		return d.page(f)
+	case Presence:
+		return d.presence(f)
 	}
 	return nil // ping and heads have no more
 }
@@ -71,6 +73,8 @@ func typeOf(name []byte) Type {
 		return Members
 	case "heads":
 		return Heads
+	case "presence":
+		return Presence
 	}
 	return Unknown
 }
