@@ -19,7 +19,7 @@ type Config struct {
 	// a private network: health and metrics are readable without a key.
 	Admin string `key:"admin"`
 	// PublicOrigins are the web origins, besides the server's own, whose pages
-	// may open a long link: "https://shop.example", with "*" for a part of the
+	// may use both links: "https://shop.example", with "*" for a part of the
 	// host as in path.Match.
 	PublicOrigins []string `key:"public_origins"`
 	// Node is this process's number, unique among those that share a store.

@@ -17,11 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/merchantim/merchantim/config"
-	"github.com/merchantim/merchantim/domain"
-	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/internal/admin"
 	"github.com/merchantim/merchantim/internal/auth"
 	"github.com/merchantim/merchantim/internal/gateway/limit"
+	"github.com/merchantim/merchantim/internal/gateway/rest"
 	"github.com/merchantim/merchantim/internal/gateway/ws"
 	"github.com/merchantim/merchantim/internal/hot"
 	"github.com/merchantim/merchantim/internal/kv"
@@ -30,7 +29,6 @@ import (
 	"github.com/merchantim/merchantim/internal/presence"
 	"github.com/merchantim/merchantim/internal/store"
 	"github.com/merchantim/merchantim/internal/stream"
-	"github.com/merchantim/merchantim/internal/usecase"
 	"github.com/merchantim/merchantim/internal/vfs"
 )
 
@@ -51,6 +49,7 @@ type App struct {
 	users   *limit.Users
 	online  *presence.Board
 	hub     *ws.Hub
+	short   *rest.Server
 	metrics *metrics.Metrics
 
 	listener *limit.Gate
@@ -116,7 +115,9 @@ func Open(cfg config.Config, log *slog.Logger, opts ...Option) (_ *App, err erro
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	a.buildLinks(keys, &p)
+	if err := a.buildLinks(keys, &p); err != nil {
+		return nil, err
+	}
 	a.watch()
 	a.admin, err = admin.Serve(cfg.Admin, admin.New(admin.Options{
 		Keys: keys, Users: users{a.store.Users}, Gatherer: registry, Ready: a.check, Status: a.status, Log: log,
@@ -136,54 +137,7 @@ func (a *App) buildPipeline() {
 	a.accept = pipeline.NewAccept(a.stream)
 }
 
-// service is the use-cases.
-func (a *App) service(p *parts) ws.Service {
-	var s ws.Service = &usecase.Service{
-		Accept: a.accept, Store: a.store, Recents: a.recents, Log: a.log,
-		Durable: func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
-		Groups:  chat.Limits{Members: a.cfg.Limits.MaxGroupMembers, Large: a.cfg.Limits.LargeGroupSize},
-	}
-	if p.wrapUse != nil {
-		s = p.wrapUse(s)
-	}
-	return s
-}
-
-func (a *App) buildLinks(keys *auth.Keys, p *parts) {
-	cfg := &a.cfg
-	a.users = newUsers(&cfg.Limits)
-	a.online = presence.New(presence.Options{Grace: presenceGrace, Pause: presencePause})
-	a.hub = ws.NewHub(ws.Options{
-		Node: cfg.Node, Origins: cfg.PublicOrigins,
-		Heartbeat: cfg.Link.Heartbeat, HelloTimeout: cfg.Link.HelloTimeout, WriteTimeout: cfg.Link.WriteTimeout,
-		MaxMessage: int(cfg.Link.MaxMessageBytes), MaxInflight: cfg.Link.MaxInflight,
-		QueueBytes: int(cfg.Link.QueueBytes), MaxConns: cfg.Link.MaxConnections, MaxText: int(cfg.Limits.MaxTextBytes),
-		Frames: limit.PerSecond(cfg.Limits.FramesPerSecond, cfg.Limits.FramesBurst),
-		Users:  a.users, UserLinks: cfg.Limits.LinksPerUser, Load: a.load, Presence: a.online,
-		Verify: func(token string) (domain.UserID, time.Time, error) {
-			claims, err := keys.Verify(token)
-			return domain.UserID(claims.User), claims.Expires, err
-		},
-		Welcome: func(ctx context.Context, id domain.UserID) error { return a.store.Users.Ensure(ctx, id) },
-		Epoch:   a.store.Epoch,
-		Service: a.service(p),
-		Metrics: a.metrics, Log: a.log,
-	})
-	mux := http.NewServeMux()
-	mux.Handle("GET /v1/link", a.hub)
-	a.links = &http.Server{
-		Handler: a.listener.Handler(mux), ConnContext: a.listener.Context,
-		ReadHeaderTimeout: cfg.Link.HelloTimeout, IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
-	a.stages = &pipeline.Stages{
-		Log: a.stream, Store: a.store, Writer: a.writer, Recents: a.recents, Links: a.hub,
-		Watch: newWatcher(a.metrics), Incarnation: a.store.Incarnation,
-		Batch: cfg.Pipeline.ReadBatch, Logger: a.log,
-	}
-}
-
-// Addr is the address of the long link.
+// Addr is the address of both links.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
 // AdminAddr is the address of the admin listener.
@@ -292,6 +246,7 @@ func (a *App) serve(ctx context.Context) error {
 func (a *App) stopLinks(links *errgroup.Group) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
+	a.short.Stop() // who polls is answered, and asks the next server
 	away := make(chan struct{})
 	go func() { defer close(away); a.hub.Close(ctx) }()
 	err := a.links.Shutdown(ctx)

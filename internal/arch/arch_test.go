@@ -58,6 +58,7 @@ func TestPlantedViolationsAreCaught(t *testing.T) {
 		"internal/app/viper.go":                {"github.com/spf13/viper", "its home is config"},
 		"internal/gateway/ws/jwt.go":           {"github.com/golang-jwt/jwt/v5", "its home is internal/auth"},
 		"internal/gateway/ws/chi.go":           {"github.com/go-chi/chi/v5", "its home"},
+		"internal/gateway/ws/huma.go":          {"github.com/danielgtaylor/huma/v2", "its home"},
 		"internal/gateway/ws/prom.go":          {"github.com/prometheus/client_golang/prometheus", "its home"},
 		"internal/app/cobra.go":                {"github.com/spf13/cobra", "its home"},
 		"internal/app/pflag.go":                {"github.com/spf13/pflag", "its home"},

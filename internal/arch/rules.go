@@ -95,6 +95,7 @@ var homes = []home{
 		testsIn: []string{"internal/app", "internal/e2e", "internal/gateway"},
 	},
 	{of: "github.com/go-chi/chi", in: []string{"internal/admin", "internal/gateway/rest"}},
+	{of: "github.com/danielgtaylor/huma", in: []string{"internal/gateway/rest"}},
 	{of: "github.com/spf13/viper", in: []string{"config"}},
 	{of: "github.com/golang-jwt/jwt", in: []string{"internal/auth"}},
 	{

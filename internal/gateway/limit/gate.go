@@ -3,6 +3,7 @@ package limit
 import (
 	"container/list"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -190,6 +191,10 @@ func ConnOf(ctx context.Context) *Conn {
 	return c
 }
 
+// tooMany is a problem as the short link has it (RFC 9457).
+const tooMany = `{"type":"/v1/docs#overloaded","title":"Too much at once","status":429,` +
+	`"detail":"This address has too many connections.","code":"overloaded","retry":true,"retry_ms":5000}`
+
 // Handler refuses requests of an address that has too many connections. A
 // connection that asked for anything but an upgrade is no longer half-open.
 func (g *Gate) Handler(next http.Handler) http.Handler {
@@ -197,7 +202,10 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		if c := ConnOf(r.Context()); c != nil && !g.count(c, r.Header.Get("Upgrade") != "") {
 			w.Header().Set("Retry-After", "5")
 			w.Header().Set("Connection", "close")
-			http.Error(w, "too many connections from this address", http.StatusTooManyRequests)
+			w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, tooMany) // a client that is gone hears nothing
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -73,16 +73,8 @@ type Entry struct {
 // newest is the newest of the inbox, not of this page.
 func AppendEntries(dst, id []byte, entries []Entry, newest uint64) []byte {
 	dst = appendAnswer(dst, `{"type":"entries","id":`, id)
-	dst = append(dst, `,"entries":[`...)
-	for i := range entries {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, '{')
-		dst = appendInbox(dst, entries[i].InboxIndex, entries[i].InboxPre)
-		dst = AppendMsgTail(dst, &entries[i].Message)
-	}
-	dst = append(dst, `],"newest":`...)
+	dst = appendEntries(append(dst, `,"entries":`...), entries)
+	dst = append(dst, `,"newest":`...)
 	dst = strconv.AppendUint(dst, newest, 10)
 	return append(dst, '}')
 }

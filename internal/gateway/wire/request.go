@@ -14,7 +14,12 @@ func (d *Decoder) request(f *Frame) *Error {
 	if f.ID == nil {
 		return invalid("id", "must be 1 to 64 printable ASCII characters")
 	}
-	switch t {
+	return d.own(f)
+}
+
+// own reads the fields that only the frame's type has.
+func (d *Decoder) own(f *Frame) (err *Error) {
+	switch f.Type {
 	case Hello:
 		return d.hello(f)
 	case Open:

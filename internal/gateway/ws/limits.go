@@ -8,6 +8,9 @@ import (
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 )
 
+// Clock is the time as the limits count it, for others who share them.
+func (h *Hub) Clock() int64 { return h.clock() }
+
 // clock is the time as the limits count it.
 func (h *Hub) clock() int64 { return int64(time.Since(h.began)) }
 
