@@ -94,7 +94,7 @@ func TestEarlyOwnersDoNotWaitForTheDisk(t *testing.T) {
 	}
 	stop()
 	for _, end := range ends {
-		_ = <-end // stopped
+		<-end //nolint:errcheck // stopped
 	}
 	failOn(t, log.Close(), "close")
 }
@@ -157,8 +157,8 @@ func TestEarlyOwnersMissNothing(t *testing.T) {
 		t.Fatal("never all")
 	}
 	stop()
-	_ = <-early // stopped
-	_ = <-late
+	<-early //nolint:errcheck // stopped
+	<-late //nolint:errcheck // stopped
 	failOn(t, log.Close(), "close")
 }
 
@@ -243,6 +243,6 @@ func TestAFullDiskIsNoFailureForEarlyOwners(t *testing.T) {
 	})
 	eventually(t, "the record after the full disk", func() bool { return got.Load() == kept+1 })
 	stop()
-	_ = <-ended // stopped
+	<-ended //nolint:errcheck // stopped
 	failOn(t, log.Close(), "close")
 }
