@@ -98,6 +98,33 @@ func TestPartialRecoveryIsNotCalledWhole(t *testing.T) {
 	}
 }
 
+// One large group has gone and another moved as far: the sums of the heads are
+// equal, and yet something was missed.
+func TestEqualSumsOfOtherGroupsAreNoRecovery(t *testing.T) {
+	s := serve(t, func(c *config.Config) { c.Limits.LargeGroupSize = 2 })
+	alice := s.enter("alice")
+	s.enter("bob")
+	s.enter("carol")
+	stays, goes := alice.create("a", "Stays", "bob", "carol"), alice.create("b", "Goes", "bob", "carol")
+	w := s.enterWelcome("carol")
+	for w.Inbox.Index < 4 {
+		w = s.enterWelcome("carol")
+	}
+	alice.change(goes, nil, []string{"carol"})
+	alice.send(stays, "k1", "missed")
+	alice.send(stays, "k2", "missed, too")
+	now := s.enterWelcome("carol")
+	for now.Inbox.Index < 5 {
+		now = s.enterWelcome("carol")
+	}
+	if now.Inbox.Heads != w.Inbox.Heads {
+		t.Fatalf("heads %d, before %d: this test proves nothing", now.Inbox.Heads, w.Inbox.Heads)
+	}
+	if _, got := s.resume("carol", w.Epoch, w.Inbox.Index, w.Inbox.Heads); got.Recovered {
+		t.Error("two messages were missed, and it is recovered")
+	}
+}
+
 // enterWelcome connects a user only to read the welcome.
 func (s *server) enterWelcome(user string) *wire.Received {
 	s.t.Helper()

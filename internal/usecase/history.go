@@ -24,7 +24,7 @@ func (s *Service) History(ctx context.Context, me domain.UserID, id domain.Conve
 	if err != nil {
 		return nil, false, s.fail(err)
 	}
-	if refusal := s.settled(ctx); refusal != nil {
+	if refusal := s.stillMember(ctx, me, id); refusal != nil {
 		return nil, false, refusal
 	}
 	for len(m) > 0 && m[0].Index < member.Since {
@@ -49,11 +49,20 @@ func (s *Service) HistoryAfter(ctx context.Context, me domain.UserID, id domain.
 	if err != nil {
 		return nil, false, s.fail(err)
 	}
-	if refusal := s.settled(ctx); refusal != nil {
+	if refusal := s.stillMember(ctx, me, id); refusal != nil {
 		return nil, false, refusal
 	}
 	keep := fitting(m, limit)
 	return m[:keep], keep < len(m), nil
+}
+
+// stillMember waits until what was read may be shown, and refuses whoever was
+// removed meanwhile.
+func (s *Service) stillMember(ctx context.Context, me domain.UserID, id domain.ConversationID) *domain.Error {
+	if refusal := s.settled(ctx); refusal != nil {
+		return refusal
+	}
+	return s.Check(ctx, me, id)
 }
 
 // fitting is how many messages from the first fit into a page.

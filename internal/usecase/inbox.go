@@ -70,7 +70,8 @@ const maxResume = 500
 
 // Resume returns the state of a user's chains, and what a client at a position
 // has missed. The third result is true only if that is all: the numbering is
-// the same, nothing lies between, and no head has moved.
+// the same, nothing lies between, no head has moved, and the heads are those of
+// the same groups.
 func (s *Service) Resume(ctx context.Context, me domain.UserID, at Position) (State, []Delivery, bool, *domain.Error) {
 	st, refusal := s.Newest(ctx, me)
 	if refusal != nil {
@@ -88,7 +89,9 @@ func (s *Service) Resume(ctx context.Context, me domain.UserID, at Position) (St
 	}
 	next := at.Inbox
 	for i := range missed {
-		if missed[i].Item.Pre != next {
+		// Where members came or went, equal sums may be those of other groups: one
+		// has left, and another moved as far.
+		if missed[i].Item.Pre != next || st.Heads > 0 && missed[i].Message.Kind >= chat.Created {
 			return st, nil, false, nil
 		}
 		next = missed[i].Item.Index
