@@ -53,7 +53,7 @@ func (f *flood) step() {
 		}
 		f.queue = max(0, f.queue-f.capacity/10)
 	}
-	f.users.Shed.Tick(tick, f.queue/queueFull)
+	f.users.Shed.Tick(tick, f.queue, queueFull)
 }
 
 // However much a few ask for, those who ask for less than an equal share get
@@ -125,11 +125,11 @@ func TestTheShareIsLiftedWhenTheFloodIsOver(t *testing.T) {
 
 func TestTheShareHasBounds(t *testing.T) {
 	var s Shed
-	for range 100 {
-		s.Refused()
-		s.Tick(tick, 1)
+	for i := range 1000 {
+		s.Took(100)
+		s.Tick(tick, float64(100*i), 200)
 	}
 	if s.Share() != 1 {
-		t.Errorf("the share of a server that takes nothing is %v", s.Share())
+		t.Errorf("the share of a server that works nothing off is %v", s.Share())
 	}
 }
