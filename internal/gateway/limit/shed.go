@@ -14,7 +14,7 @@ import (
 // Each tick measures what the server took and what it worked off, and aims at
 // taking what it works off, more or less as it is behind:
 //
-//	aim   = worked off × (1½ − behind ÷ most), at most ¾ of it while refusing
+//	aim   = worked off × (1½ − behind ÷ most), at least ¼, while refusing at most ¾ of it
 //	share ← share × (aim ÷ taken), never more than 5 % up or 30 % down
 //
 // The share rises only if somebody was held back, and falls only while the
@@ -56,7 +56,7 @@ func (s *Shed) Took(n int) { s.taken.Add(int64(n)) }
 func (s *Shed) Refused() { s.refused.Store(true) }
 
 // Tick sets the share anew after some time has passed. The server is so many
-// requests behind; with most of them it refuses everyone.
+// requests behind, and should never be more than most.
 func (s *Shed) Tick(passed time.Duration, behind, most float64) {
 	taken, refused, held := float64(s.taken.Swap(0)), s.refused.Swap(false), s.held.Swap(false)
 	s.rate += (taken/passed.Seconds() - s.rate) / 2
@@ -70,8 +70,8 @@ func (s *Shed) Tick(passed time.Duration, behind, most float64) {
 		}
 		per = float64(time.Second) / max(s.served, s.rate, 1000)
 	}
-	room := 1.5 - behind/most
-	if refused { // for another reason than the queue, maybe
+	room := max(1.5-behind/most, 0.25) // who takes next to nothing need not take less
+	if refused {                       // for another reason than the queue, maybe
 		room = min(room, 0.75)
 	}
 	change := max(s.served, 1) * room / max(s.rate, 1)

@@ -133,3 +133,21 @@ func TestTheShareHasBounds(t *testing.T) {
 		t.Errorf("the share of a server that works nothing off is %v", s.Share())
 	}
 }
+
+// While the server takes nothing at all, a lower share would help nobody, and
+// the first to come back would have to wait for it to rise.
+func TestTheShareDoesNotFallWhileNothingIsTaken(t *testing.T) {
+	var s Shed
+	for range 20 {
+		s.Took(500)
+		s.Tick(tick, 8000, queueFull)
+	}
+	before, behind := s.Share(), float64(2*queueFull)
+	for ; behind > queueFull/2; behind -= 100 {
+		s.Refused()
+		s.Tick(tick, behind, queueFull)
+	}
+	if after := s.Share(); after < before/20 || after > before {
+		t.Errorf("the share went from %v to %v", before, after)
+	}
+}

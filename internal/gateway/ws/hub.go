@@ -40,8 +40,8 @@ type Options struct {
 	Frames    limit.Rate   // of one link
 	Users     *limit.Users // rates of users, for all their links
 	UserLinks int          // links of one user; 0: no limit
-	// Load is how many records the server is behind its log, and with how many
-	// it refuses everyone.
+	// Load is how many records the server is behind its log, and how many it
+	// should be at most.
 	Load     func() (behind, most float64)
 	Presence Presence
 
