@@ -118,7 +118,8 @@ type Limits struct {
 	// its address: set 0 there, and let the proxy count.
 	ConnectionsPerAddress int `key:"connections_per_address"`
 	// HalfOpen connections, in all and of one address, may be there that have
-	// not said who they are. Over it the oldest gives way.
+	// not said who they are. Over it the oldest gives way. Behind a proxy, let
+	// one address have as many as all.
 	HalfOpen           int `key:"half_open"`
 	HalfOpenPerAddress int `key:"half_open_per_address"`
 }

@@ -19,17 +19,16 @@ const maxLag = 20_000
 
 func (a *App) full() bool { return a.store.PendingBytes() > 3*int64(a.cfg.Store.FlushBytes)/2 }
 
-// load is how far the stages are behind, so that the users who send most are
-// held back before all have to wait.
-func (a *App) load() float64 {
-	if a.full() {
-		return 1
-	}
+// load is how far the stages are behind, and how far they should be at most:
+// half of what makes all wait, so that the users who send most are held back
+// first, and since a stage far behind works more slowly. That the store is full
+// is seen by its refusals.
+func (a *App) load() (behind, most float64) {
 	lag := int64(0)
 	for _, n := range a.stream.Stats().Lag {
 		lag = max(lag, n)
 	}
-	return float64(lag) / maxLag
+	return float64(lag), maxLag / 2
 }
 
 func newUsers(l *config.Limits) *limit.Users {

@@ -4,7 +4,9 @@
 //
 // What it promises. A bucket is one number, and taking from it is a few
 // nanoseconds without a lock or an allocation. A refusal says how long to wait,
-// and after that time the same is allowed. Memory is bounded: a user is
+// and after that time the same is allowed; those refused one after another are
+// told times one after another, so that they do not all come back for the same
+// token. Memory is bounded: a user is
 // forgotten when he has no link and nothing to wait for, an address when it has
 // no connection.
 //
@@ -36,10 +38,11 @@ func PerSecond(n, burst int) Rate {
 // Bucket holds tokens. The zero value is full. It may be used concurrently.
 type Bucket struct {
 	full atomic.Int64 // the moment at which all tokens are back
+	told atomic.Int64 // the moment up to which tokens were held out to those refused
 }
 
-// Take takes n tokens, or none and says how long they are still missing. More
-// than the bucket holds counts as all that it holds.
+// Take takes n tokens, or none and says when to come again. More than the
+// bucket holds counts as all that it holds.
 func (b *Bucket) Take(r Rate, now, n int64) (wait time.Duration) {
 	if r.per == 0 {
 		return 0
@@ -50,10 +53,23 @@ func (b *Bucket) Take(r Rate, now, n int64) (wait time.Duration) {
 		// A rate that rose since leaves no old debt.
 		at := min(max(full, now), now+r.depth)
 		if missing := at + cost - now - r.depth; missing > 0 {
-			return time.Duration(missing)
+			return b.later(r, now, missing, cost)
 		}
 		if b.full.CompareAndSwap(full, at+cost) {
 			return 0
+		}
+	}
+}
+
+// later is how long to wait for tokens that nobody was told of yet: at least as
+// long as they are missing, at most until the bucket is full, since nothing
+// gathers after that.
+func (b *Bucket) later(r Rate, now, missing, cost int64) time.Duration {
+	for {
+		told := b.told.Load()
+		at := max(min(told, now+r.depth), now+missing)
+		if b.told.CompareAndSwap(told, at+cost) {
+			return time.Duration(at - now)
 		}
 	}
 }

@@ -24,6 +24,7 @@ func TestABucketTellsTheTruth(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			now += rapid.Int64Range(0, 20*r.per).Draw(t, "passed")
 			n := rapid.Int64Range(1, int64(burst)).Draw(t, "n")
+			b.told.Store(0) // this one is the first to ask
 			if wait := int64(b.Take(r, now, n)); wait > 0 {
 				var early, late Bucket
 				early.full.Store(b.full.Load())
@@ -43,6 +44,35 @@ func TestABucketTellsTheTruth(t *testing.T) {
 				if most := int64(burst) + (now-taken[i].at)/r.per; sum > most {
 					t.Fatalf("%d tokens in %d ns, at most %d", sum, now-taken[i].at, most)
 				}
+			}
+		}
+	})
+}
+
+// Those who are refused together and come again when they were told to find
+// their tokens; nobody is told to wait longer than until the bucket is full.
+func TestThoseRefusedComeOneAfterAnother(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		burst := rapid.IntRange(1, 50).Draw(t, "burst")
+		r := PerSecond(rapid.IntRange(1, 1000).Draw(t, "per second"), burst)
+		var b Bucket
+		for b.Take(r, 0, 1) == 0 { // this one is the first of those told
+		}
+		last := time.Duration(r.per)
+		for i := 1; i < burst; i++ {
+			wait := b.Take(r, 0, 1)
+			if wait != last+time.Duration(r.per) {
+				t.Fatalf("told %v after %v", wait, last)
+			}
+			last = wait
+			if again := b.Take(r, int64(wait), 1); again > 0 {
+				t.Fatalf("refused again after %v", wait)
+			}
+			b.full.Add(-r.per) // as it was, for the next one
+		}
+		for range 10 {
+			if wait := b.Take(r, 0, 1); int64(wait) > r.depth {
+				t.Fatalf("told %v by a bucket that is full after %d ns", wait, r.depth)
 			}
 		}
 	})
@@ -81,6 +111,7 @@ func TestOddRates(t *testing.T) {
 	if b.Take(r, 0, 100) != 0 || b.Take(r, 0, 100) != 2*time.Second {
 		t.Error("more than the bucket holds is not all that it holds")
 	}
+	b.told.Store(0)
 	if wait := b.Take(PerSecond(1000, 2), 0, 1); wait != time.Millisecond {
 		t.Errorf("the debt of a slower time is kept: %v", wait)
 	}
@@ -104,7 +135,7 @@ func BenchmarkSend(b *testing.B) {
 	for name, load := range map[string]float64{"free": 0, "busy": 1} {
 		b.Run(name, func(b *testing.B) {
 			users := NewUsers(Rates{Sends: PerSecond(1_000_000, 1000)})
-			users.Shed.Tick(time.Second, load)
+			users.Shed.Tick(time.Second, load, 1)
 			u, now := users.Use("alice"), int64(0)
 			b.ReportAllocs()
 			for b.Loop() {

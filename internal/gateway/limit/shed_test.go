@@ -53,7 +53,7 @@ func (f *flood) step() {
 		}
 		f.queue = max(0, f.queue-f.capacity/10)
 	}
-	f.users.Shed.Tick(tick, f.queue/queueFull)
+	f.users.Shed.Tick(tick, f.queue, queueFull)
 }
 
 // However much a few ask for, those who ask for less than an equal share get
@@ -125,11 +125,29 @@ func TestTheShareIsLiftedWhenTheFloodIsOver(t *testing.T) {
 
 func TestTheShareHasBounds(t *testing.T) {
 	var s Shed
-	for range 100 {
-		s.Refused()
-		s.Tick(tick, 1)
+	for i := range 1000 {
+		s.Took(100)
+		s.Tick(tick, float64(100*i), 200)
 	}
 	if s.Share() != 1 {
-		t.Errorf("the share of a server that takes nothing is %v", s.Share())
+		t.Errorf("the share of a server that works nothing off is %v", s.Share())
+	}
+}
+
+// While the server takes nothing at all, a lower share would help nobody, and
+// the first to come back would have to wait for it to rise.
+func TestTheShareDoesNotFallWhileNothingIsTaken(t *testing.T) {
+	var s Shed
+	for range 20 {
+		s.Took(500)
+		s.Tick(tick, 8000, queueFull)
+	}
+	before, behind := s.Share(), float64(2*queueFull)
+	for ; behind > queueFull/2; behind -= 100 {
+		s.Refused()
+		s.Tick(tick, behind, queueFull)
+	}
+	if after := s.Share(); after < before/20 || after > before {
+		t.Errorf("the share went from %v to %v", before, after)
 	}
 }

@@ -102,7 +102,7 @@ func (u *Users) Len() (n int) {
 
 // Send takes a message's token, or says when there is one.
 func (u *User) Send(now int64) (wait time.Duration) {
-	if wait := u.fair.Take(u.all.Shed.rate(), now, 1); wait > 0 {
+	if wait := u.all.Shed.take(&u.fair, now); wait > 0 {
 		return wait
 	}
 	return u.sends.Take(u.all.rates.Sends, now, 1)
@@ -112,7 +112,7 @@ func (u *User) Send(now int64) (wait time.Duration) {
 // Writes take from the share of a busy server, too.
 func (u *User) Ask(now, cost int64, writes bool) (wait time.Duration) {
 	if writes {
-		if wait := u.fair.Take(u.all.Shed.rate(), now, 1); wait > 0 {
+		if wait := u.all.Shed.take(&u.fair, now); wait > 0 {
 			return wait
 		}
 	}

@@ -33,7 +33,7 @@ func TestANewLinkBringsNoNewTokens(t *testing.T) {
 func TestTwoLinksShareOneBucket(t *testing.T) {
 	users := NewUsers(Rates{Sends: PerSecond(1, 2), Asks: PerSecond(1, 2)})
 	phone, laptop, other := users.Use("alice"), users.Use("alice"), users.Use("bob")
-	if phone.Send(0) != 0 || laptop.Send(0) != 0 || phone.Send(0) != time.Second || laptop.Send(0) != time.Second {
+	if phone.Send(0) != 0 || laptop.Send(0) != 0 || phone.Send(0) != time.Second || laptop.Send(0) != 2*time.Second {
 		t.Error("the links of a user do not share his rate")
 	}
 	if other.Send(0) != 0 {

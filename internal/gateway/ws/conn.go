@@ -40,6 +40,7 @@ type conn struct {
 	pending []chat.Incoming // sends of the current message, not yet in the log
 	arena   []byte          // what pending points into
 	member  map[domain.ConversationID]struct{}
+	refused map[domain.ConversationID]refused
 	done    func(error) // tells of sends that the log could not keep
 
 	inflight atomic.Int32 // sends without an answer

@@ -89,6 +89,9 @@ func (c *conn) send1(f *wire.Frame) {
 		c.refuse(f.ID, refusal)
 		return
 	}
+	if len(c.refused) > 0 {
+		delete(c.refused, f.Conversation)
+	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		c.refuse(f.ID, domain.Refuse(domain.Internal, "The server has no randomness."))
@@ -111,13 +114,8 @@ func (c *conn) checkSend(f *wire.Frame) *domain.Error {
 	if refusal := chat.CheckText(f.Text, c.hub.opt.MaxText); refusal != nil {
 		return refusal
 	}
-	if wait := c.quota.Send(c.at); wait > 0 {
-		return slower("You send too fast.", wait)
-	}
-	if int(c.inflight.Load()) >= c.hub.opt.MaxInflight {
-		return &domain.Error{
-			Code: domain.Overloaded, Message: "Too many sends are unanswered.", Retry: 100 * time.Millisecond,
-		}
+	if refusal := c.crowded(f); refusal != nil {
+		return refusal
 	}
 	if _, ok := c.member[f.Conversation]; ok {
 		return nil
@@ -131,6 +129,27 @@ func (c *conn) checkSend(f *wire.Frame) *domain.Error {
 	c.member[f.Conversation] = struct{}{}
 	return nil
 }
+
+// crowded refuses a send for now.
+func (c *conn) crowded(f *wire.Frame) *domain.Error {
+	if len(c.refused) > 0 {
+		if refusal := c.follows(f); refusal != nil {
+			return refusal
+		}
+	}
+	if wait := c.quota.Send(c.at); wait > 0 {
+		c.rememberFor(f.Conversation, f.Key, wait)
+		return slower("You send too fast.", wait)
+	}
+	if int(c.inflight.Load()) >= c.hub.opt.MaxInflight {
+		c.rememberFor(f.Conversation, f.Key, inflightRetry)
+		return &domain.Error{Code: domain.Overloaded, Message: "Too many sends are unanswered.", Retry: inflightRetry}
+	}
+	return nil
+}
+
+// inflightRetry is how long one waits who has too many sends unanswered.
+const inflightRetry = 100 * time.Millisecond
 
 // keep copies b into the arena, which may grow; slices into it stay valid.
 func (c *conn) keep(b []byte) []byte {
@@ -148,6 +167,9 @@ func (c *conn) flush() {
 		for i := range c.pending {
 			c.inflight.Add(-1)
 			c.refuse(c.pending[i].Origin.Request, refusal)
+			if refusal.Code == domain.Overloaded {
+				c.rememberFor(c.pending[i].Send.Conversation, c.pending[i].Send.Key, refusal.Retry)
+			}
 		}
 		if refusal.Code == domain.Overloaded {
 			c.hub.opt.Users.Shed.Refused()

@@ -39,8 +39,9 @@ type Options struct {
 	Frames    limit.Rate   // of one link
 	Users     *limit.Users // rates of users, for all their links
 	UserLinks int          // links of one user; 0: no limit
-	// Load is how far the server is behind its log: at 1 it refuses everyone.
-	Load     func() float64
+	// Load is how many records the server is behind its log, and how many it
+	// should be at most.
+	Load     func() (behind, most float64)
 	Presence Presence
 
 	// Verify checks a token and returns its user and end.

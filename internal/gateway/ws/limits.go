@@ -25,7 +25,8 @@ func (h *Hub) shed() {
 	for last := h.began; ; {
 		select {
 		case now := <-tick.C:
-			h.opt.Users.Shed.Tick(now.Sub(last), h.opt.Load())
+			behind, most := h.opt.Load()
+			h.opt.Users.Shed.Tick(now.Sub(last), behind, most)
 			last = now
 		case <-h.stop:
 			return

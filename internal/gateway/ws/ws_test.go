@@ -96,7 +96,7 @@ func hub(t *testing.T, change func(*Options)) (*Hub, string) {
 	}
 	board := presence.New(presence.Options{Grace: time.Second, Pause: time.Second})
 	t.Cleanup(board.Close)
-	o.Users, o.Presence, o.Load = limit.NewUsers(limit.Rates{}), board, func() float64 { return 0 }
+	o.Users, o.Presence, o.Load = limit.NewUsers(limit.Rates{}), board, func() (float64, float64) { return 0, 1 }
 	if change != nil {
 		change(&o)
 	}
