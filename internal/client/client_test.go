@@ -49,6 +49,20 @@ func start(t *testing.T, f *clienttest.Server, user string, change func(*Options
 	return c
 }
 
+func openFile(t *testing.T, name string) *File {
+	t.Helper()
+	s, err := OpenFile(name, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 func open(t *testing.T, c *Client, with string) string {
 	t.Helper()
 	conversation, err := c.Open(within(t), with)
@@ -103,8 +117,8 @@ func TestTwoPeopleChat(t *testing.T) {
 		t.Errorf("receipt %+v", r)
 	}
 	m := next(t, bob)
-	want := Message{Inbox: Position{"e1", 1}, Conversation: conversation, Index: 1, N: 1, ID: r.Message, From: "alice",
-		Key: r.Key, At: r.At, Text: "hi \"bob\"\n😀"}
+	want := Message{Inbox: Place{"e1", 1}, Conversation: conversation, Index: 1, N: 1, ID: r.Message, From: "alice",
+		Key: r.Key, At: r.At, Kind: KindText, Text: "hi \"bob\"\n😀", Content: []byte(`{"type":"text","text":"hi \"bob\"\n😀"}`)}
 	if diff := cmp.Diff(want, m); diff != "" {
 		t.Error(diff)
 	}
@@ -123,9 +137,12 @@ func TestTwoPeopleChat(t *testing.T) {
 	if err := alice.Read(within(t), conversation, 2); err != nil {
 		t.Error(err)
 	}
-	rows, cursor, err := alice.List(within(t), "", 10)
-	if err != nil || cursor != "next" || len(rows) != 1 || rows[0].Conversation != conversation {
-		t.Errorf("list %+v, %q, %v", rows, cursor, err)
+	list, err := alice.List(within(t), "", 0, 10)
+	if err != nil || list.Cursor != "" || list.Version == 0 || len(list.Rows) != 1 || list.Rows[0].Conversation != conversation {
+		t.Errorf("list %+v, %v", list, err)
+	}
+	if list, err = alice.List(within(t), "", list.Version, 10); err != nil || len(list.Rows) != 0 {
+		t.Errorf("nothing changed, and the list is %+v, %v", list, err)
 	}
 }
 
@@ -252,7 +269,7 @@ func TestANewEpochIsReadFromTheStart(t *testing.T) {
 	f.Renumber("e2")
 	f.CutAll()
 	for i, want := range []string{"one", "two"} {
-		if m := next(t, bob); m.Text != want || m.Inbox != (Position{"e2", uint64(i + 1)}) {
+		if m := next(t, bob); m.Text != want || m.Inbox != (Place{"e2", uint64(i + 1)}) {
 			t.Fatalf("got %+v", m)
 		}
 	}
@@ -263,8 +280,8 @@ func TestANextProcessGoesOnWhereTheLastStopped(t *testing.T) {
 	f := clienttest.New(t)
 	alice := start(t, f, "alice", nil)
 	conversation := open(t, alice, "bob")
-	file := FilePositions(filepath.Join(t.TempDir(), "bob.position"))
-	kept := func(o *Options) { o.Positions, o.FromNow = file, true }
+	file := filepath.Join(t.TempDir(), "bob.messages")
+	kept := func(o *Options) { o.Store, o.FromNow = openFile(t, file), true }
 	sent(t, send(t, alice, conversation, "before bob's time"))
 
 	bob := start(t, f, "bob", kept)

@@ -97,7 +97,7 @@ func sitDown(t *testing.T, s *clienttest.Server, as, with string) *terminal {
 	t.Helper()
 	in, keys := io.Pipe()
 	m := &terminal{t: t, keys: keys, done: make(chan error, 1), grown: make(chan struct{}, 1)}
-	c := newChat(t, s, options{as: as, with: with, history: 20}, m)
+	c := newChat(t, s, options{as: as, with: []string{with}, history: 20}, m)
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(func() { keys.Close(); cancel() })
 	go func() { m.done <- c.run(ctx, in) }()
@@ -160,11 +160,13 @@ func TestAScriptSaysItsText(t *testing.T) {
 	t.Parallel()
 	s := clienttest.New(t)
 	var out strings.Builder
-	c := newChat(t, s, options{as: "alice", with: "bob", say: "beep", count: 1200}, &out)
+	c := newChat(t, s, options{as: "alice", with: []string{"bob"}, say: "beep", count: 1200}, &out)
 	if err := c.sayAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	chain := s.Chains()[0]
+	var chain []wire.Message
+	for _, chain = range s.Chains() {
+	}
 	if last := string(chain[len(chain)-1].Content); len(chain) != 1200 || !strings.Contains(last, `"beep 1200"`) {
 		t.Errorf("%d stored, the last is %s", len(chain), last)
 	}
