@@ -12,7 +12,22 @@ func (b *mailbox) start(conversation string, at uint64) *track {
 	h := &track{of: conversation, at: at, known: at}
 	b.heads[conversation] = h
 	b.sum += at
+	delete(b.probed, conversation)
 	return h
+}
+
+// begin follows a group although no entry says so: from the newest one, which
+// may be in the line, or else at once.
+func (b *mailbox) begin(conversation string, at uint64) *track {
+	b.begun[conversation] = at
+	for i := range slices.Backward(b.line) {
+		if it := &b.line[i]; it.message.Conversation == conversation && !it.again {
+			delete(b.begun, conversation)
+			it.starts, it.ends = true, false
+			break
+		}
+	}
+	return b.start(conversation, at)
 }
 
 func (b *mailbox) end(h *track) {
@@ -36,24 +51,32 @@ func (b *mailbox) lose(h *track) {
 	b.unblock()
 }
 
+// comes reports whether an entry brings the user into its group.
+func (b *mailbox) comes(m *Message) bool {
+	return m.Change != nil && (slices.Contains(m.Change.Added, b.user) || slices.Contains(m.Change.Members, b.user))
+}
+
 // follow takes from a new entry whether its group is followed from here on.
 func (b *mailbox) follow(it *item) {
 	m := &it.message
-	if m.Change == nil {
+	h := b.heads[m.Conversation]
+	if h == nil {
+		if m.Kind == KindDiffusion && m.Change.Mode == ModeRead {
+			b.start(m.Conversation, m.Index)
+			it.starts = true
+		}
 		return
 	}
-	h := b.heads[m.Conversation]
-	comes := slices.Contains(m.Change.Added, b.user)
 	switch {
-	case m.Kind == KindDiffusion && m.Change.Mode == ModeRead && h == nil:
-		b.start(m.Conversation, m.Index)
-		it.starts = true
-	case h == nil:
-	case m.Kind == KindDiffusion && m.Change.Mode == ModeWrite || slices.Contains(m.Change.Removed, b.user):
+	case m.Change == nil && !it.inbox:
+	case m.Change == nil, // in the inbox: the group is not large at this entry
+		m.Change.Mode == ModeWrite, slices.Contains(m.Change.Removed, b.user):
+		b.stray = b.stray || h.known > m.Index
 		b.end(h)
 		it.ends = true
-	case h.lost && comes:
-		b.move(h, m.Index)
+	case it.inbox: // it becomes large, or the user comes into it: the head begins here
+		b.move(h, max(h.at, m.Index))
+		delete(b.probed, h.of)
 		h.lost, it.starts = false, true
 		b.exists(h, h.known)
 	}
@@ -78,8 +101,7 @@ func (b *mailbox) followed(s *wire.Shown, whole bool) *track {
 		b.stray = true
 		return nil
 	}
-	b.begun[s.Conversation] = at
-	return b.start(s.Conversation, at)
+	return b.begin(s.Conversation, at)
 }
 
 // wantsHeads reports whether to ask the server where the heads are: by its sum
@@ -105,15 +127,31 @@ func (b *mailbox) headed(heads []wire.Shown) {
 			at := b.newestOf(s.Conversation)
 			if at == 0 && b.fromNow {
 				at = s.Index
+			} else if at == 0 && b.probe(s.Conversation) {
+				continue
 			}
-			b.begun[s.Conversation] = at
-			h = b.start(s.Conversation, at)
+			h = b.begin(s.Conversation, at)
 		case h.lost && s.Index > h.at:
+			if b.probe(h.of) {
+				continue
+			}
 			h.lost, h.torn = false, true
 		}
 		b.exists(h, s.Index)
 	}
 	b.fromNow = false
+}
+
+// probe asks for the inbox, once, although nothing says that it has more: a
+// group is not where the inbox left it, so there is something in between. Then
+// the heads are asked for again.
+func (b *mailbox) probe(conversation string) bool {
+	if b.probed[conversation] {
+		return false
+	}
+	b.probed[conversation], b.stray = true, true
+	b.exists(b.inbox, b.inbox.at+1)
+	return true
 }
 
 // own are the texts that were answered for and are not yet in the line: on the

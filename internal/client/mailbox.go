@@ -29,6 +29,7 @@ type mailbox struct {
 	told    uint64            // sum of the heads as the server last told it
 	asked   uint64            // the last told for which the heads were asked
 	stray   bool              // something came of a large group that is not followed yet
+	probed  map[string]bool   // groups for which the inbox was asked (see probe)
 	fromNow bool              // the heads of the first link are where this client begins
 	blocked string            // the group that the inbox waits for, "" if it does not
 }
@@ -46,7 +47,7 @@ func newMailbox(at *Position, max int) *mailbox {
 func (b *mailbox) clear() {
 	b.inbox, b.line, b.sum, b.told, b.asked = &track{}, nil, 0, 0, 0
 	b.heads, b.late, b.begun = make(map[string]*track), make(map[*track]struct{}), make(map[string]uint64)
-	b.newest, b.own = make(map[string]uint64), make(own)
+	b.newest, b.own, b.probed = make(map[string]uint64), make(own), make(map[string]bool)
 }
 
 // greeted takes the welcome of a new link. It returns true if all that there
@@ -122,11 +123,22 @@ func (b *mailbox) offer(t *track, it item) {
 
 // waits reports whether an entry of the inbox must wait for its group.
 func (b *mailbox) waits(it *item) bool {
-	h := b.heads[it.message.Conversation]
-	if !it.inbox || h == nil || h.lost || it.message.Pre <= h.at {
+	if !it.inbox {
 		return false
 	}
-	b.exists(h, it.message.Pre)
+	m := &it.message
+	h := b.heads[m.Conversation]
+	if h == nil {
+		// A hole in what the inbox has of a conversation: it was a large group
+		// meanwhile, unless the user was away.
+		if at := b.newestOf(m.Conversation); at > 0 && m.Pre > at && !b.comes(m) {
+			h = b.begin(m.Conversation, at)
+		}
+	}
+	if h == nil || h.lost || m.Pre <= h.at {
+		return false
+	}
+	b.exists(h, m.Pre)
 	b.blocked = h.of
 	return true
 }
@@ -134,6 +146,7 @@ func (b *mailbox) waits(it *item) bool {
 // pulled takes a page of a track, and then what was pushed behind the gap that
 // it closed. What does not fit is pulled later.
 func (b *mailbox) pulled(t *track, page []wire.Shown) {
+	defer b.unblock()
 	for i := range page {
 		it := b.item(&page[i], t.of == "")
 		b.exists(t, it.index())
@@ -146,7 +159,7 @@ func (b *mailbox) pulled(t *track, page []wire.Shown) {
 		case len(b.line) >= b.max || b.waits(&it):
 			return
 		}
-		if b.take(t, it); t.of != "" && b.heads[t.of] != t {
+		if b.take(t, it); b.ended(t) {
 			return // the rest comes in the inbox
 		}
 	}
@@ -161,7 +174,7 @@ func (b *mailbox) pulled(t *track, page []wire.Shown) {
 
 // drain takes what waited behind a gap that is closed.
 func (b *mailbox) drain(t *track) {
-	for len(t.ahead) > 0 && len(b.line) < b.max && t.ahead[0].pre <= t.at {
+	for len(t.ahead) > 0 && len(b.line) < b.max && t.ahead[0].pre <= t.at && !b.ended(t) {
 		it := t.ahead[0]
 		if it.index() > t.at {
 			if b.waits(&it) {
@@ -175,6 +188,9 @@ func (b *mailbox) drain(t *track) {
 		b.unblock()
 	}
 }
+
+// ended reports whether a group is followed no more.
+func (b *mailbox) ended(t *track) bool { return t.of != "" && b.heads[t.of] != t }
 
 // unblock lets the inbox go on if the group that it waited for has come up.
 func (b *mailbox) unblock() {

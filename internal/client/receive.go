@@ -111,9 +111,8 @@ func (l *loop) pulled(r *wire.Received, now time.Time) {
 	t := l.pulls[r.ID]
 	delete(l.pulls, r.ID)
 	t.pull = ""
-	live := t == l.box.inbox || l.box.heads[t.of] == t
 	switch {
-	case !live: // it ended, or a new epoch began, since it was asked
+	case t.of == "" && t != l.box.inbox || l.box.ended(t): // since it was asked
 	case r.Type == "entries":
 		t.tries = 0
 		l.box.exists(t, r.Newest)
