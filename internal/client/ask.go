@@ -88,6 +88,9 @@ func (c *Client) List(ctx context.Context, cursor string, since uint64, limit in
 // Refresh brings the rows of the store up to date: all of them at first, then
 // what has changed.
 func (c *Client) Refresh(ctx context.Context) error {
+	if err := c.Ready(ctx); err != nil { // before, there is no epoch
+		return err
+	}
 	at, err := c.store.Load()
 	if err != nil {
 		return err

@@ -27,10 +27,18 @@ type File struct {
 	size int64 // of what is known to be whole; the next line is written there
 }
 
-// fileLine is a line of the file.
+// fileLine is a line of the file: a batch, or, in a file written anew, what is
+// kept of a conversation besides its messages.
 type fileLine struct {
 	*Batch
 	Messages []wire.Shown `json:"messages,omitempty"`
+	Kept     *fileRow     `json:"kept,omitempty"`
+}
+
+type fileRow struct {
+	Row    wire.Row `json:"row"`
+	Newest uint64   `json:"newest"`
+	Seen   uint64   `json:"seen"`
 }
 
 // OpenFile opens a store, or makes one. Keep is as in Memory. The caller closes
@@ -58,7 +66,7 @@ func (s *File) Close() error {
 
 // Apply implements Store.
 func (s *File) Apply(b *Batch) error {
-	line, err := encode(b)
+	line, err := encode(newLine(b))
 	if err != nil {
 		return err
 	}
@@ -72,16 +80,22 @@ func (s *File) Apply(b *Batch) error {
 	return nil
 }
 
-func encode(b *Batch) ([]byte, error) {
-	l := fileLine{Batch: b, Messages: make([]wire.Shown, len(b.Messages))}
+func newLine(b *Batch) *fileLine {
+	l := &fileLine{Batch: b, Messages: make([]wire.Shown, len(b.Messages))}
 	for i := range b.Messages {
 		l.Messages[i] = b.Messages[i].shown()
 	}
-	line, err := json.Marshal(l)
-	if err != nil {
+	return l
+}
+
+func encode(l *fileLine) ([]byte, error) {
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
+	e.SetEscapeHTML(false) // a content stays as it came
+	if err := e.Encode(l); err != nil {
 		return nil, fmt.Errorf("client: keeping messages: %w", err)
 	}
-	return append(line, '\n'), nil
+	return line.Bytes(), nil
 }
 
 func (s *File) load(name string) error {
@@ -120,6 +134,10 @@ func (s *File) read(in *bufio.Reader) error {
 			l.Batch.Messages = append(l.Batch.Messages, messageOf("", &l.Messages[i]))
 		}
 		s.apply(l.Batch)
+		if k := l.Kept; k != nil {
+			c := s.chain(k.Row.Conversation)
+			c.row, c.newest, c.seen = k.Row, k.Newest, k.Seen
+		}
 	}
 }
 
@@ -138,8 +156,8 @@ func (s *File) compact(name string) (err error) {
 		}
 	}()
 	var all bytes.Buffer
-	for _, b := range s.snapshot() {
-		line, err := encode(b)
+	for _, l := range s.snapshot() {
+		line, err := encode(l)
 		if err != nil {
 			return err
 		}
@@ -166,22 +184,20 @@ func (s *File) flush(f *os.File, all *bytes.Buffer) error {
 	return err
 }
 
-// snapshot is what is kept, as batches.
-func (s *File) snapshot() []*Batch {
+// snapshot is what is kept, as lines.
+func (s *File) snapshot() []*fileLine {
 	at := &s.at
 	if at.Epoch == "" {
 		return nil
 	}
-	out := []*Batch{{Anew: true, User: at.User, Epoch: at.Epoch, Index: at.Index, Heads: at.Heads, Version: at.Version}}
+	out := []*fileLine{newLine(&Batch{
+		Anew: true, User: at.User, Epoch: at.Epoch, Index: at.Index, Heads: at.Heads, Version: at.Version,
+	})}
 	for _, c := range s.chains {
 		for part := range slices.Chunk(c.messages, perLine) {
-			b := new(Batch)
-			for i := range part {
-				b.Messages = append(b.Messages, messageOf("", &part[i]))
-			}
-			out = append(out, b)
+			out = append(out, &fileLine{Batch: new(Batch), Messages: part})
 		}
-		out = append(out, &Batch{Rows: []wire.Row{c.shown()}})
+		out = append(out, &fileLine{Batch: new(Batch), Kept: &fileRow{Row: c.row, Newest: c.newest, Seen: c.seen}})
 	}
 	return out
 }

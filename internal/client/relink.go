@@ -102,6 +102,7 @@ func (l *loop) adopt(d dialed) {
 	}
 	if l.box.greeted(w, l.o.FromNow) {
 		l.pending = Batch{Anew: true, User: w.User, Epoch: w.Epoch, Index: l.box.inbox.at}
+		l.saveNow(time.Now())
 	}
 	select {
 	case <-l.c.ready:

@@ -64,8 +64,12 @@ func (s *Server) tell(name string, e *entry, inbox uint64, m *wire.Message) {
 	w.move(name, c, e, m)
 	for _, l := range u.links {
 		frame := wire.AppendMsgTail(wire.AppendMsgHead(nil, inbox, max(inbox, 1)-1), m)
-		if l == e.by && l.conn != nil {
+		if l == e.by {
 			frame = wire.AppendOwn(nil, inbox, max(inbox, 1)-1, m.Conversation, m.Index)
+			if !s.ownFirst {
+				l.own = append(l.own, frame)
+				continue
+			}
 		}
 		s.push(l, frame)
 	}

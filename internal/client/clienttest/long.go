@@ -67,6 +67,10 @@ func (s *Server) answer(l *link, r *wire.Frame) Harm {
 	frame, h := s.harmed(l, r)
 	if frame != nil && !h.Cut {
 		l.write(frame)
+		for _, own := range l.own {
+			s.push(l, own)
+		}
+		l.own = nil
 	}
 	return h
 }

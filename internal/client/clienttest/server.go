@@ -34,6 +34,7 @@ type Server struct {
 	chats    map[[16]byte]*chat
 	harm     func(*wire.Frame) Harm
 	lose     func() bool
+	ownFirst bool
 	noLong   bool
 	noShort  bool
 	polls    int
@@ -69,6 +70,7 @@ type chat struct {
 type link struct {
 	conn *websocket.Conn
 	user string
+	own  [][]byte // pushes of what it sent itself, for after the answer
 }
 
 // New starts a server that ends with the test.
@@ -97,6 +99,9 @@ func (s *Server) Harm(harm func(*wire.Frame) Harm) { s.set(func() { s.harm = har
 
 // Lose sets whether a push is lost.
 func (s *Server) Lose(lose func() bool) { s.set(func() { s.lose = lose }) }
+
+// OwnFirst sets that a link hears of what it sent itself before the answer.
+func (s *Server) OwnFirst(is bool) { s.set(func() { s.ownFirst = is }) }
 
 // Renumber begins a new epoch.
 func (s *Server) Renumber(epoch string) { s.set(func() { s.epoch = epoch }) }
