@@ -114,9 +114,7 @@ func TestAFileKeepsWhatMemoryKeeps(t *testing.T) {
 		name := filepath.Join(folder, fmt.Sprint(runs))
 		file, memory := opened(t, name), &Memory{Keep: 20}
 		var g batches
-		var before all
 		for range rapid.IntRange(1, 8).Draw(t, "steps") {
-			before = contents(t, memory)
 			b := g.draw(t)
 			if err := errors.Join(file.Apply(b), memory.Apply(b)); err != nil {
 				t.Fatal(err)
@@ -130,7 +128,7 @@ func TestAFileKeepsWhatMemoryKeeps(t *testing.T) {
 			}
 		}
 		b := g.draw(t)
-		before = contents(t, memory)
+		before := contents(t, memory)
 		size := file.size
 		if err := file.Apply(b); err != nil {
 			t.Fatal(err)

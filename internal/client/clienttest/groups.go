@@ -55,13 +55,13 @@ func (s *Server) extend(c *chat, id [16]byte, e *entry) {
 
 // tell moves a member's row and pushes to his links.
 func (s *Server) tell(name string, e *entry, inbox uint64, m *wire.Message) {
-	u, c := s.user(name), s.chats[m.Conversation]
+	u := s.user(name)
 	w := u.rows[m.Conversation]
 	if w == nil {
 		w = &row{}
 		u.rows[m.Conversation] = w
 	}
-	w.move(name, c, e, m)
+	w.move(name, e, m)
 	for _, l := range u.links {
 		frame := wire.AppendMsgTail(wire.AppendMsgHead(nil, inbox, max(inbox, 1)-1), m)
 		if l == e.by {

@@ -16,7 +16,7 @@ type row struct {
 	left                 bool
 }
 
-func (w *row) move(name string, c *chat, e *entry, m *wire.Message) {
+func (w *row) move(name string, e *entry, m *wire.Message) {
 	w.index, w.n, w.at = m.Index, m.N, m.At
 	switch {
 	case slices.Contains(e.left, name):
