@@ -171,8 +171,10 @@ func (s *File) compact(name string) (err error) {
 	if err := s.flush(f, &all); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	if s.size > 0 {
+		if err := f.Sync(); err != nil {
+			return err
+		}
 	}
 	s.file = f
 	return os.Rename(f.Name(), name)
