@@ -103,7 +103,7 @@ func TestATextThatChangesLinksIsStoredOnce(t *testing.T) {
 	f.Harm(func(r *wire.Frame) (h clienttest.Harm) {
 		if r.Type == wire.Send && viaHTTP(r) {
 			held.Add(1)
-			h.Cut = true
+			h.Ignore = true
 		}
 		return h
 	})

@@ -79,7 +79,7 @@ func TestTheOutboxKeepsItsOrder(t *testing.T) {
 				o.rewind() // the link is lost, and with it what was on the way back
 				server.answers = nil
 			}
-			if o.inflight != len(o.byID) || o.inflight > 8 {
+			if o.inflight != len(o.byID) || o.inflight > each {
 				t.Fatalf("%d under way, %d ids", o.inflight, len(o.byID))
 			}
 		}

@@ -43,7 +43,7 @@ type Server struct {
 // Harm is what is done to a request, instead of answering it.
 type Harm struct {
 	Refuse   wire.Code            // it is refused
-	Ignore   bool                 // nothing is done and nothing said; on the long link only
+	Ignore   bool                 // nothing is done and nothing said
 	Cut      bool                 // the link is cut
 	Unstored bool                 // with Cut: before storing
 	Close    websocket.StatusCode // with Cut: said at the end

@@ -35,16 +35,25 @@ func (s *Server) short(w http.ResponseWriter, r *http.Request) {
 	if f.Type == wire.Inbox && r.FormValue("wait_ms") != "" {
 		s.await(l.user, r, f)
 	}
+	if s.answered(w, l, f).Ignore {
+		<-r.Context().Done()
+	}
+}
+
+func (s *Server) answered(w http.ResponseWriter, l *link, f *wire.Frame) Harm {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	answer, h := s.harmed(l, f)
-	if answer == nil || h.Cut {
+	switch {
+	case h.Ignore:
+		return h
+	case h.Cut:
 		panic(http.ErrAbortHandler) // cuts the connection
-	}
-	if f.Type == wire.Hello && h.Refuse == "" {
+	case f.Type == wire.Hello && h.Refuse == "":
 		answer = s.session(l.user, f)
 	}
 	s.reply(w, l.user, f, answer)
+	return h
 }
 
 // await waits until there is something new.
