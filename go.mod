@@ -43,4 +43,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-require golang.org/x/sync v0.24.0
+require (
+	github.com/danielgtaylor/huma/v2 v2.37.2
+	golang.org/x/sync v0.24.0
+)

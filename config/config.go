@@ -19,7 +19,7 @@ type Config struct {
 	// a private network: health and metrics are readable without a key.
 	Admin string `key:"admin"`
 	// PublicOrigins are the web origins, besides the server's own, whose pages
-	// may open a long link: "https://shop.example", with "*" for a part of the
+	// may use both links: "https://shop.example", with "*" for a part of the
 	// host as in path.Match.
 	PublicOrigins []string `key:"public_origins"`
 	// Node is this process's number, unique among those that share a store.
@@ -90,7 +90,10 @@ type Link struct {
 	WriteTimeout time.Duration `key:"write_timeout"`
 }
 
-// Limits are what a message and a group may hold.
+// Limits are what a message and a group may hold, and what one user, address or
+// link may take. The shipped rates are beyond people and most bots: they keep
+// one client from taking a whole machine, and an operator lowers them. Of a
+// rate or a number of connections, 0 is no limit.
 type Limits struct {
 	// MaxTextBytes of UTF-8 in one text message.
 	MaxTextBytes Bytes `key:"max_text_bytes"`
@@ -99,6 +102,25 @@ type Limits struct {
 	// LargeGroupSize is how many members a group may have whose entries go into
 	// the inbox of each; those of larger ones follow its head.
 	LargeGroupSize int `key:"large_group_size"`
+
+	// SendsPerSecond of one user over all his links, SendsBurst of them at once.
+	SendsPerSecond int `key:"sends_per_second"`
+	SendsBurst     int `key:"sends_burst"`
+	// RequestsPerSecond and RequestsBurst are the same for all other requests.
+	RequestsPerSecond int `key:"requests_per_second"`
+	RequestsBurst     int `key:"requests_burst"`
+	// FramesPerSecond of one link, of whatever kind, FramesBurst of them at once.
+	FramesPerSecond int `key:"frames_per_second"`
+	FramesBurst     int `key:"frames_burst"`
+	// LinksPerUser are open at once.
+	LinksPerUser int `key:"links_per_user"`
+	// ConnectionsPerAddress are open at once. Behind a proxy all clients have
+	// its address: set 0 there, and let the proxy count.
+	ConnectionsPerAddress int `key:"connections_per_address"`
+	// HalfOpen connections, in all and of one address, may be there that have
+	// not said who they are. Over it the oldest gives way.
+	HalfOpen           int `key:"half_open"`
+	HalfOpenPerAddress int `key:"half_open_per_address"`
 }
 
 // Log is what the server writes to its standard error.
@@ -143,7 +165,14 @@ func Default() Config {
 			MaxConnections:  100_000,
 			WriteTimeout:    10 * time.Second,
 		},
-		Limits: Limits{MaxTextBytes: 8 * KiB, MaxGroupMembers: 10_000, LargeGroupSize: 1000},
-		Log:    Log{Level: "info", Format: "text"},
+		Limits: Limits{
+			MaxTextBytes: 8 * KiB, MaxGroupMembers: 10_000, LargeGroupSize: 1000,
+			SendsPerSecond: 10_000, SendsBurst: 20_000,
+			RequestsPerSecond: 1000, RequestsBurst: 5000,
+			FramesPerSecond: 20_000, FramesBurst: 40_000,
+			LinksPerUser: 32, ConnectionsPerAddress: 20_000,
+			HalfOpen: 20_000, HalfOpenPerAddress: 2000,
+		},
+		Log: Log{Level: "info", Format: "text"},
 	}
 }

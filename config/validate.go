@@ -33,11 +33,7 @@ func (c Config) faults() []error {
 	c.Pipeline.faults(&f)
 	c.Store.faults(&f)
 	c.Link.faults(&f)
-	within(&f, "limits.max_text_bytes", c.Limits.MaxTextBytes, 1, c.Link.MaxMessageBytes)
-	f.check(c.Limits.MaxTextBytes*escaped+KiB <= c.Link.MaxMessageBytes, "limits.max_text_bytes",
-		fmt.Sprintf("a text of this size, escaped, does not fit link.max_message_bytes (%v)", c.Link.MaxMessageBytes))
-	within(&f, "limits.max_group_members", c.Limits.MaxGroupMembers, 2, 20_000)
-	within(&f, "limits.large_group_size", c.Limits.LargeGroupSize, 2, 20_000)
+	c.Limits.faults(&f, c.Link.MaxMessageBytes)
 	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	f.oneOf("log.format", c.Log.Format, "text", "json")
 	return f
@@ -74,6 +70,29 @@ func (l Link) faults(f *faults) {
 	within(f, "link.queue_bytes", l.QueueBytes, l.MaxMessageBytes, GiB)
 	within(f, "link.max_connections", l.MaxConnections, 1, 10_000_000)
 	within(f, "link.write_timeout", l.WriteTimeout, 10*time.Millisecond, 10*time.Minute)
+}
+
+func (l Limits) faults(f *faults, maxMessage Bytes) {
+	within(f, "limits.max_text_bytes", l.MaxTextBytes, 1, maxMessage)
+	f.check(l.MaxTextBytes*escaped+KiB <= maxMessage, "limits.max_text_bytes",
+		fmt.Sprintf("a text of this size, escaped, does not fit link.max_message_bytes (%v)", maxMessage))
+	within(f, "limits.max_group_members", l.MaxGroupMembers, 2, 20_000)
+	within(f, "limits.large_group_size", l.LargeGroupSize, 2, 20_000)
+	for _, rate := range []struct {
+		path          string
+		second, burst int
+	}{
+		{"limits.sends_", l.SendsPerSecond, l.SendsBurst},
+		{"limits.requests_", l.RequestsPerSecond, l.RequestsBurst},
+		{"limits.frames_", l.FramesPerSecond, l.FramesBurst},
+	} {
+		within(f, rate.path+"per_second", rate.second, 0, 1_000_000)
+		within(f, rate.path+"burst", rate.burst, 1, 1_000_000)
+	}
+	within(f, "limits.links_per_user", l.LinksPerUser, 0, 1_000_000)
+	within(f, "limits.connections_per_address", l.ConnectionsPerAddress, 0, 10_000_000)
+	within(f, "limits.half_open", l.HalfOpen, 0, 10_000_000)
+	within(f, "limits.half_open_per_address", l.HalfOpenPerAddress, 0, 10_000_000)
 }
 
 // faults gathers what is wrong, so that a person mends a file in one go.

@@ -104,20 +104,19 @@ func (c *Chain) Send(s *Send, pos domain.Position, past Past) (Outcome, error) {
 	if !c.Head.Exists() {
 		return refuse(domain.NotFound, "There is no such conversation."), nil
 	}
-	if !c.Head.Has(s.From) {
-		return refuse(domain.Forbidden, "You are not a member of this conversation."), nil
-	}
 	mark := c.fingerprint(s.From, s.Key)
 	known, found, err := c.find(mark, s.From, s.Key, past)
 	if err != nil {
 		return Outcome{}, err
 	}
 	hash := Hash(s.Kind, s.Body)
-	if found {
-		if known.Hash != hash {
-			return refuse(domain.Conflict, "This key was used for another message."), nil
-		}
+	switch {
+	case found && known.Hash == hash: // also for a sender who has left since
 		return Outcome{Result: Repeated, Entry: known}, nil
+	case !c.Head.Has(s.From):
+		return refuse(domain.Forbidden, "You are not a member of this conversation."), nil
+	case found:
+		return refuse(domain.Conflict, "This key was used for another message."), nil
 	}
 	if len(s.After) > 0 {
 		_, found, err = c.find(c.fingerprint(s.From, s.After), s.From, s.After, past)

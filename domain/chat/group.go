@@ -25,6 +25,7 @@ const smallShare = 0.75
 // (GroupID), so that a repeated wish meets the same conversation.
 type Creation struct {
 	From    domain.UserID
+	ID      domain.MessageID // of the first entry
 	Title   string
 	Members []domain.UserID // besides From
 	At      int64           // unix microseconds
@@ -34,6 +35,7 @@ type Creation struct {
 // Changing is the wish to change the members of a group.
 type Changing struct {
 	From   domain.UserID
+	ID     domain.MessageID // of the first entry
 	Add    []domain.UserID
 	Remove []domain.UserID
 	At     int64 // unix microseconds
@@ -84,8 +86,8 @@ func (c *Chain) Create(g *Creation, pos domain.Position) ([]Step, *domain.Error)
 		Title   string          `json:"title"`
 		Members []domain.UserID `json:"members"`
 	}{"created", g.Title, ids})
-	first := c.change(g.From, Created, g.At, body, Change{Joined: joined}, pos)
-	return c.settle([]Step{first}, g.From, g.At, g.Limits, pos), nil
+	first := c.change(Entry{ID: g.ID, From: g.From, Kind: Created, At: g.At / 1000}, body, Change{Joined: joined}, pos)
+	return c.settle(first, g.Limits, pos), nil
 }
 
 func (g *Creation) hash() uint64 {
@@ -135,8 +137,8 @@ func (c *Chain) Alter(ch *Changing, pos domain.Position) ([]Step, *domain.Error)
 		Added   []domain.UserID `json:"added,omitempty"`
 		Removed []domain.UserID `json:"removed,omitempty"`
 	}{"members", names(joined), names(left)})
-	first := c.change(ch.From, Members, ch.At, body, Change{Joined: joined, Left: left}, pos)
-	return c.settle([]Step{first}, ch.From, ch.At, ch.Limits, pos), nil
+	first := c.change(Entry{ID: ch.ID, From: ch.From, Kind: Members, At: ch.At / 1000}, body, Change{Joined: joined, Left: left}, pos)
+	return c.settle(first, ch.Limits, pos), nil
 }
 
 // leaves reports whether somebody only takes himself out.
@@ -145,7 +147,7 @@ func (ch *Changing) leaves() bool {
 }
 
 // settle adds the entry that switches the diffusion, if the size asks for it.
-func (c *Chain) settle(steps []Step, from domain.UserID, at int64, l Limits, pos domain.Position) []Step {
+func (c *Chain) settle(first Step, l Limits, pos domain.Position) []Step {
 	h := &c.Head
 	to := h.Diffusion
 	switch n := len(h.Members); {
@@ -155,7 +157,7 @@ func (c *Chain) settle(steps []Step, from domain.UserID, at int64, l Limits, pos
 		to = Write
 	}
 	if to == h.Diffusion {
-		return steps
+		return []Step{first}
 	}
 	mode := "write"
 	if to == Read {
@@ -165,19 +167,22 @@ func (c *Chain) settle(steps []Step, from domain.UserID, at int64, l Limits, pos
 		Type string `json:"type"`
 		Mode string `json:"mode"`
 	}{"diffusion", mode})
-	return append(steps, c.change(from, Switched, at, body, Change{After: to}, pos))
+	e := Entry{ID: first.Outcome.Entry.ID, From: first.Outcome.Entry.From, Kind: Switched, At: first.Outcome.Entry.At}
+	e.ID[len(e.ID)-1] ^= 1 // one request, two entries
+	return []Step{first, c.change(e, body, Change{After: to}, pos)}
 }
 
 // change extends the chain by an entry that changes the group.
-func (c *Chain) change(from domain.UserID, kind Kind, at int64, body []byte, ch Change, pos domain.Position) Step {
+func (c *Chain) change(e Entry, body []byte, ch Change, pos domain.Position) Step {
 	h := &c.Head
 	ch.Before = h.Diffusion
-	if kind != Switched {
+	if e.Kind != Switched {
 		ch.After = ch.Before
 	}
 	h.Members = inherit(Merge(h.Members, ch.Joined, ch.Left))
 	h.Diffusion = ch.After
-	out := c.extend(Entry{From: from, Kind: kind, At: at / 1000, Hash: Hash(kind, body)}, 0, 0, pos)
+	e.Hash = Hash(e.Kind, body)
+	out := c.extend(e, 0, 0, pos)
 	ch.Index, ch.Position = out.Entry.Index, pos
 	return Step{Outcome: out, Body: body, Change: ch}
 }

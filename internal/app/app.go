@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,18 +17,18 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/merchantim/merchantim/config"
-	"github.com/merchantim/merchantim/domain"
-	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/internal/admin"
 	"github.com/merchantim/merchantim/internal/auth"
+	"github.com/merchantim/merchantim/internal/gateway/limit"
+	"github.com/merchantim/merchantim/internal/gateway/rest"
 	"github.com/merchantim/merchantim/internal/gateway/ws"
 	"github.com/merchantim/merchantim/internal/hot"
 	"github.com/merchantim/merchantim/internal/kv"
 	"github.com/merchantim/merchantim/internal/metrics"
 	"github.com/merchantim/merchantim/internal/pipeline"
+	"github.com/merchantim/merchantim/internal/presence"
 	"github.com/merchantim/merchantim/internal/store"
 	"github.com/merchantim/merchantim/internal/stream"
-	"github.com/merchantim/merchantim/internal/usecase"
 	"github.com/merchantim/merchantim/internal/vfs"
 )
 
@@ -47,10 +46,13 @@ type App struct {
 	writer  *store.Writer
 	accept  *pipeline.Accept
 	stages  *pipeline.Stages
+	users   *limit.Users
+	online  *presence.Board
 	hub     *ws.Hub
+	short   *rest.Server
 	metrics *metrics.Metrics
 
-	listener net.Listener
+	listener *limit.Gate
 	links    *http.Server
 	admin    *admin.Server
 }
@@ -63,6 +65,7 @@ type parts struct {
 	wrapLog    func(stream.Log) stream.Log
 	wrapKV     func(kv.Store) kv.Store
 	wrapRecent func(hot.Recents) hot.Recents
+	wrapUse    func(ws.Service) ws.Service
 }
 
 // WithFS puts all data on another file system.
@@ -77,6 +80,11 @@ func WrapKV(wrap func(kv.Store) kv.Store) Option { return func(p *parts) { p.wra
 // WrapHot decorates the hot state.
 func WrapHot(wrap func(hot.Recents) hot.Recents) Option {
 	return func(p *parts) { p.wrapRecent = wrap }
+}
+
+// WrapService decorates the use-cases that the long link calls.
+func WrapService(wrap func(ws.Service) ws.Service) Option {
+	return func(p *parts) { p.wrapUse = wrap }
 }
 
 // Open builds a server and binds its addresses. It answers nobody before Run.
@@ -104,10 +112,12 @@ func Open(cfg config.Config, log *slog.Logger, opts ...Option) (_ *App, err erro
 		return nil, err
 	}
 	a.buildPipeline()
-	if a.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
+	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	a.buildLinks(keys)
+	if err := a.buildLinks(keys, &p); err != nil {
+		return nil, err
+	}
 	a.watch()
 	a.admin, err = admin.Serve(cfg.Admin, admin.New(admin.Options{
 		Keys: keys, Users: users{a.store.Users}, Gatherer: registry, Ready: a.check, Status: a.status, Log: log,
@@ -120,45 +130,14 @@ func (a *App) buildPipeline() {
 	a.writer = store.NewWriter(a.store, store.WriterOptions{
 		FlushInterval: cfg.Store.FlushInterval, FlushBytes: int64(cfg.Store.FlushBytes),
 		CheckpointInterval: cfg.Store.CheckpointInterval,
+		Durable:            func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
 		Observe:            func(d time.Duration) { a.metrics.FlushSeconds.Observe(d.Seconds()) },
 		Log:                a.log,
 	})
 	a.accept = pipeline.NewAccept(a.stream)
 }
 
-func (a *App) buildLinks(keys *auth.Keys) {
-	cfg := &a.cfg
-	a.hub = ws.NewHub(ws.Options{
-		Node: cfg.Node, Origins: cfg.PublicOrigins,
-		Heartbeat: cfg.Link.Heartbeat, HelloTimeout: cfg.Link.HelloTimeout, WriteTimeout: cfg.Link.WriteTimeout,
-		MaxMessage: int(cfg.Link.MaxMessageBytes), MaxInflight: cfg.Link.MaxInflight,
-		QueueBytes: int(cfg.Link.QueueBytes), MaxConns: cfg.Link.MaxConnections, MaxText: int(cfg.Limits.MaxTextBytes),
-		Verify: func(token string) (domain.UserID, time.Time, error) {
-			claims, err := keys.Verify(token)
-			return domain.UserID(claims.User), claims.Expires, err
-		},
-		Welcome: func(ctx context.Context, id domain.UserID) error { return a.store.Users.Ensure(ctx, id) },
-		Epoch:   a.store.Epoch,
-		Service: &usecase.Service{
-			Accept: a.accept, Store: a.store, Recents: a.recents, Log: a.log,
-			Groups: chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
-		},
-		Metrics: a.metrics, Log: a.log,
-	})
-	mux := http.NewServeMux()
-	mux.Handle("GET /v1/link", a.hub)
-	a.links = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
-	a.stages = &pipeline.Stages{
-		Log: a.stream, Store: a.store, Writer: a.writer, Recents: a.recents, Links: a.hub,
-		Watch: newWatcher(a.metrics), Incarnation: a.store.Incarnation,
-		Batch: cfg.Pipeline.ReadBatch, Logger: a.log,
-	}
-}
-
-// Addr is the address of the long link.
+// Addr is the address of both links.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
 // AdminAddr is the address of the admin listener.
@@ -242,11 +221,6 @@ func (a *App) Serve(ctx context.Context, announce func() error) error {
 	return <-ended
 }
 
-// maxLag is how many records a stage may be behind before senders are asked to wait.
-const maxLag = 20_000
-
-func (a *App) full() bool { return a.store.PendingBytes() > 3*int64(a.cfg.Store.FlushBytes)/2 }
-
 // failure waits for the log to fail.
 func (a *App) failure(ctx context.Context) error {
 	select {
@@ -272,6 +246,7 @@ func (a *App) serve(ctx context.Context) error {
 func (a *App) stopLinks(links *errgroup.Group) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
+	a.short.Stop() // who polls is answered, and asks the next server
 	away := make(chan struct{})
 	go func() { defer close(away); a.hub.Close(ctx) }()
 	err := a.links.Shutdown(ctx)
@@ -310,6 +285,10 @@ func (a *App) close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 		a.hub.Close(ctx)
 		cancel()
+	}
+	if a.online != nil {
+		a.online.Close()
+		a.online = nil
 	}
 	if a.admin != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTime)

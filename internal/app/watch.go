@@ -43,6 +43,9 @@ func (a *App) watch() {
 		WriteDelaySeconds:   func() float64 { return a.kv.Stats().WriteDelaySeconds },
 		WritePaused:         func() bool { return a.kv.Stats().WritePaused },
 		StoreDiskBytes:      func() int64 { return a.kv.Stats().DiskBytes },
+		HalfOpen:            a.listener.HalfOpen,
+		Evicted:             a.listener.Evicted,
+		Share:               a.users.Shed.Share,
 	})
 }
 

@@ -54,6 +54,10 @@ var layers = []layer{
 		why: "a port and its engines know nothing of what they keep",
 	},
 	{
+		packages: []string{"internal/presence", "internal/gateway/limit"}, only: []string{"domain"}, standardOnly: true,
+		why: "this package knows users by name, and nothing else",
+	},
+	{
 		packages: []string{"internal/vfs"}, only: []string{"internal/vfs"},
 		why: "this package stands alone",
 	},
@@ -91,6 +95,7 @@ var homes = []home{
 		testsIn: []string{"internal/app", "internal/e2e", "internal/gateway"},
 	},
 	{of: "github.com/go-chi/chi", in: []string{"internal/admin", "internal/gateway/rest"}},
+	{of: "github.com/danielgtaylor/huma", in: []string{"internal/gateway/rest"}},
 	{of: "github.com/spf13/viper", in: []string{"config"}},
 	{of: "github.com/golang-jwt/jwt", in: []string{"internal/auth"}},
 	{
@@ -113,7 +118,7 @@ var homes = []home{
 	{of: "internal/kv/leveldb", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
 	{of: "internal/stream/journal", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
 	{of: "internal/app", in: []string{".", "internal/cli", "internal/bench", "internal/torture"}, testsIn: []string{"internal/e2e"}},
-	{of: "internal/cli", in: []string{".", "internal/cli"}},
+	{of: "internal/cli", in: []string{".", "internal/cli"}, testsIn: []string{"internal/bench"}},
 }
 
 // suites are the conformance suites of the ports: test code in exported form.

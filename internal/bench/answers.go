@@ -18,6 +18,10 @@ func (k *link) conversation(text []byte, sender bool) (*conversation, messageKey
 
 // deliver counts and checks one pushed message.
 func (k *link) deliver(f *frame, now int64) {
+	if k.load.group != nil {
+		k.hear(f, now)
+		return
+	}
 	c, key, ok := k.conversation(f.key, false)
 	if !ok || string(f.conversation) != c.id {
 		k.load.fault(faultFrame, "message %q of conversation %q at %s", f.key, f.conversation, k.user)
@@ -27,7 +31,7 @@ func (k *link) deliver(f *frame, now int64) {
 	case key.seq < c.nextSeq:
 		k.load.fault(faultRepeated, "message %d of conversation %d, after %d", key.seq, key.conv, int64(c.nextSeq)-1)
 		return
-	case key.seq > c.nextSeq:
+	case key.seq > c.nextSeq && k.load.torrent == nil:
 		k.load.fault(faultSkipped, "message %d of conversation %d, before %d", key.seq, key.conv, c.nextSeq)
 	}
 	c.nextSeq = key.seq + 1
@@ -39,6 +43,7 @@ func (k *link) deliver(f *frame, now int64) {
 			key.seq, key.conv, f.index, f.pre, f.n, c.lastIndex, c.lastN)
 	}
 	c.lastIndex, c.lastN = f.index, f.n
+	k.load.torrent.delivered(c, key, now)
 	if k.load.counted(key.at) {
 		k.load.delivery.record(now - key.at*1000)
 	}
@@ -51,6 +56,10 @@ func (k *link) sent(f *frame, now int64) {
 	c, key, ok := k.conversation(f.key, true)
 	if !ok || string(f.conversation) != c.id || !bytes.Equal(f.id, f.key) {
 		k.load.fault(faultAnswer, "sent %q for key %q to %s", f.id, f.key, k.user)
+		return
+	}
+	if k.load.torrent != nil {
+		k.load.torrent.sent(k, c, key, now)
 		return
 	}
 	if k.load.counted(key.at) {
@@ -66,7 +75,7 @@ func (k *link) sent(f *frame, now int64) {
 		k.load.fault(faultIndex, "message %d of conversation %d got index %d", key.seq, key.conv, f.index)
 	}
 	k.load.accepted.Add(1)
-	if k.load.closed && !k.load.stopping.Load() {
+	if k.load.closed && k.load.group == nil && !k.load.stopping.Load() {
 		k.load.offered.Add(1)
 		c.out.offer(k.load.now() / 1000)
 	}
@@ -85,6 +94,10 @@ func (k *link) refused(f *frame, now int64) {
 	case "overloaded", "unavailable", "predecessor_missing":
 	default:
 		k.load.fail(product("message %d of conversation %d was refused: %s", key.seq, key.conv, f.code))
+		return
+	}
+	if k.load.torrent != nil {
+		k.load.torrent.refused(k, c, key)
 		return
 	}
 	k.mu.Lock()

@@ -30,10 +30,17 @@ type shape struct {
 	// peers of a sender: user i opens a conversation with the peers users
 	// after it. 0 makes pairs: every even user writes to the next one.
 	peers int
+	// senders of a group of all users; 0: there is no group.
+	senders int
+	// large: the group is one whose messages go into no inbox.
+	large bool
 }
 
-// conversations returns how many there are.
+// conversations returns how many there are, or lines of senders into a group.
 func (s shape) conversations() int {
+	if s.senders > 0 {
+		return s.senders
+	}
 	if s.peers == 0 {
 		return s.users / 2
 	}
@@ -43,19 +50,42 @@ func (s shape) conversations() int {
 // connect signs the users of a shape in and opens their conversations; the
 // load that it returns is not started. ctx bounds the setting up only.
 func connect(ctx context.Context, t *target, texts *textPool, s shape) (*load, error) {
-	names := make([]string, s.users)
-	for i := range names {
-		names[i] = fmt.Sprintf("bench-%05d", i)
-	}
+	names := userNames(s.users)
 	tokens, err := t.tokens(ctx, names)
 	if err != nil {
 		return nil, err
 	}
 	l := newLoad(texts)
-	client := &http.Client{Transport: &http.Transport{}}
-	l.links = make([]*link, s.users)
-	err = inParallel(ctx, s.users, func(ctx context.Context, i int) error {
-		k, beat, err := l.dial(ctx, client, t.listen, names[i], tokens[names[i]])
+	if s.senders > 0 {
+		l.group, err = assemble(ctx, t, texts, names, tokens, s)
+	}
+	if err == nil {
+		err = l.signIn(ctx, t, names, tokens)
+	}
+	if err == nil {
+		err = l.open(ctx, s)
+	}
+	if err != nil {
+		l.close()
+		return nil, harness("%w", err)
+	}
+	return l, nil
+}
+
+// userNames returns the names of n users.
+func userNames(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("bench-%05d", i)
+	}
+	return names
+}
+
+// signIn opens a link for each user.
+func (l *load) signIn(ctx context.Context, t *target, names []string, tokens map[string]string) error {
+	l.links = make([]*link, len(names))
+	return inParallel(ctx, len(names), func(ctx context.Context, i int) error {
+		k, beat, err := l.dial(ctx, sources.of(i), t.listen, names[i], tokens[names[i]])
 		if err != nil {
 			return fmt.Errorf("signing in %s: %w", names[i], err)
 		}
@@ -65,14 +95,6 @@ func connect(ctx context.Context, t *target, texts *textPool, s shape) (*load, e
 		}
 		return nil
 	})
-	if err == nil {
-		err = l.open(ctx, s)
-	}
-	if err != nil {
-		l.close()
-		return nil, harness("%w", err)
-	}
-	return l, nil
 }
 
 // inParallel runs do for 0 to n-1 on a few goroutines and returns the first error.
@@ -114,7 +136,7 @@ func (l *load) dial(ctx context.Context, client *http.Client, addr, user, token 
 		if string(f.kind) != "welcome" {
 			return fmt.Errorf("hello was answered with %s %s", f.kind, f.code)
 		}
-		k.inbox = f.inboxIndex
+		k.inbox, k.heads = f.inboxIndex, f.heads
 		k.limit = int(min(max(f.maxInflight, 1), math.MaxInt32))
 		beat = max(f.heartbeatMS, 1000) * int64(time.Millisecond)
 		return nil
@@ -143,6 +165,9 @@ func (k *link) ask(ctx context.Context, frames []byte, answers int, take func(*f
 			if err := scanFrame(line, &k.frame); err != nil {
 				return fmt.Errorf("%q: %w", line, err)
 			}
+			if kind := string(k.frame.kind); kind == "msg" || kind == "own" {
+				continue // a push; who wants them starts the reader
+			}
 			if err := take(&k.frame); err != nil {
 				return err
 			}
@@ -159,6 +184,10 @@ const openBatch = 10
 // open makes the conversations of a shape.
 func (l *load) open(ctx context.Context, s shape) error {
 	l.convs = make([]*conversation, s.conversations())
+	if s.senders > 0 {
+		l.join(s)
+		return nil
+	}
 	if s.peers == 0 {
 		return inParallel(ctx, len(l.convs), func(ctx context.Context, i int) error {
 			return l.openFrom(ctx, 2*i, []int{2*i + 1}, i)

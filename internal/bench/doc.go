@@ -14,7 +14,7 @@
 //
 // What it refuses. It is not a client library: it knows just the frames that
 // it needs, never reconnects (a closed link is a failed run), and gathers
-// nothing: one frame is one WebSocket message, one WebSocket message is one
-// write. It does not run on a file system in memory, where a sync costs
+// nothing (but for overload): one frame is one WebSocket message, one WebSocket
+// message is one write. It does not run on a file system in memory, where a sync costs
 // nothing. It reads /proc, so it measures on Linux only.
 package bench

@@ -19,6 +19,59 @@ func appendOpen(b []byte, id int, with string) []byte {
 	return append(b, `"}`...)
 }
 
+// appendCreate appends a request for a group; who asks becomes its owner.
+func appendCreate(b []byte, id int, key string, members []string) []byte {
+	b = append(b, `{"type":"create","id":"`...)
+	b = strconv.AppendInt(b, int64(id), 10)
+	b = append(b, `","key":"`...)
+	b = append(b, key...)
+	b = append(b, `","title":"Bench","members":`...)
+	b = appendNames(b, members)
+	return append(b, '}')
+}
+
+// appendChange appends a request to add members to a group.
+func appendChange(b []byte, id int, conversation string, add []string) []byte {
+	b = append(b, `{"type":"change","id":"`...)
+	b = strconv.AppendInt(b, int64(id), 10)
+	b = append(b, `","conversation":"`...)
+	b = append(b, conversation...)
+	b = append(b, `","add":`...)
+	b = appendNames(b, add)
+	return append(b, '}')
+}
+
+func appendNames(b []byte, names []string) []byte {
+	b = append(b, '[')
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '"')
+		b = append(b, name...)
+		b = append(b, '"')
+	}
+	return append(b, ']')
+}
+
+// appendList asks for a page of the list.
+func appendList(b []byte, cursor []byte, limit int) []byte {
+	b = append(b, `{"type":"list","id":"list","cursor":"`...)
+	b = append(b, cursor...)
+	b = append(b, `","limit":`...)
+	b = strconv.AppendInt(b, int64(limit), 10)
+	return append(b, '}')
+}
+
+// appendPull asks for a page of the inbox.
+func appendPull(b []byte, after int64, limit int) []byte {
+	b = append(b, `{"type":"inbox","id":"inbox","after":`...)
+	b = strconv.AppendInt(b, after, 10)
+	b = append(b, `,"limit":`...)
+	b = strconv.AppendInt(b, int64(limit), 10)
+	return append(b, '}')
+}
+
 func appendPing(b []byte, id string) []byte {
 	b = append(b, `{"type":"ping","id":"`...)
 	b = append(b, id...)

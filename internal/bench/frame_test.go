@@ -34,6 +34,49 @@ func TestASendFrameIsWhatTheProtocolSays(t *testing.T) {
 	}
 }
 
+func TestRequestsAreWhatTheProtocolSays(t *testing.T) {
+	for _, c := range []struct {
+		got  []byte
+		want string
+	}{
+		{appendCreate(nil, 7, "g1", []string{"ann", "bob"}), `{"type":"create","id":"7","key":"g1","title":"Bench","members":["ann","bob"]}`},
+		{appendCreate(nil, 0, "g1", nil), `{"type":"create","id":"0","key":"g1","title":"Bench","members":[]}`},
+		{appendChange(nil, 8, "c1", []string{"ann"}), `{"type":"change","id":"8","conversation":"c1","add":["ann"]}`},
+		{appendList(nil, []byte("x_-"), 200), `{"type":"list","id":"list","cursor":"x_-","limit":200}`},
+		{appendPull(nil, 17, 500), `{"type":"inbox","id":"inbox","after":17,"limit":500}`},
+	} {
+		if string(c.got) != c.want || !json.Valid(c.got) {
+			t.Errorf("%s, want %s", c.got, c.want)
+		}
+	}
+}
+
+func TestRowsAreReadOneByOne(t *testing.T) {
+	var f frame
+	page := `{"type":"entries","id":"5","entries": [{"inbox":{"index":3,"pre":2},"key":"]}"},{"conversation":"c","unread":4}],"newest":9}`
+	if err := scanFrame([]byte(page), &f); err != nil || f.newest != 9 {
+		t.Fatalf("newest %d, %v", f.newest, err)
+	}
+	var got []frame
+	keep := func(row *frame) error { got = append(got, *row); return nil }
+	if err := eachRow(f.rows, keep); err != nil {
+		t.Fatal(err)
+	}
+	want := []frame{{inboxIndex: 3, inboxPre: 2, key: []byte("]}")}, {conversation: []byte("c"), unread: 4}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(frame{})); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	got = nil
+	if err := eachRow([]byte(" [ ] "), keep); err != nil || got != nil {
+		t.Errorf("no rows: %v, %v", got, err)
+	}
+	for _, in := range []string{``, `[`, `[{}`, `[{},]`, `[{} {}]`, `{}`, `[1]`, `[{"index":"x"}]`} {
+		if err := eachRow([]byte(in), keep); err == nil {
+			t.Errorf("%q was taken for rows", in)
+		}
+	}
+}
+
 func TestScanReadsTheFramesOfTheProtocol(t *testing.T) {
 	for _, c := range []struct {
 		in   string
@@ -46,7 +89,7 @@ func TestScanReadsTheFramesOfTheProtocol(t *testing.T) {
 		{
 			`{"type":"msg","inbox":{"index":18,"pre":17},"conversation":"c1","index":5,"pre":4,"n":5,"from":"alice","key":"a1","at":1,"content":{"type":"text","text":"say \"hi\"\\"}}`,
 			frame{kind: []byte("msg"), inboxIndex: 18, inboxPre: 17, conversation: []byte("c1"), index: 5, pre: 4, n: 5,
-				key: []byte("a1"), text: []byte(`say \"hi\"\\`)},
+				key: []byte("a1"), content: []byte("text"), text: []byte(`say \"hi\"\\`)},
 		},
 		{
 			` { "at" : [1, {"x":"}"}, null] , "index" : 7 , "type" : "own" } `,

@@ -57,6 +57,16 @@ func (h *histogram) record(ns int64) {
 	h.total.Add(1)
 }
 
+// add takes over what another has recorded so far.
+func (h *histogram) add(o *histogram) {
+	for i := range o.counts {
+		if n := o.counts[i].Load(); n > 0 {
+			h.counts[i].Add(n)
+			h.total.Add(n)
+		}
+	}
+}
+
 // count returns how many durations were recorded.
 func (h *histogram) count() uint64 { return h.total.Load() }
 

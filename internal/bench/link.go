@@ -29,6 +29,8 @@ type link struct {
 	in    []byte
 	frame frame
 	inbox int64 // newest inbox entry seen
+	heads int64 // as the welcome said
+	heard hearing
 }
 
 // write sends what is in buf as one WebSocket message. The context is the
@@ -154,6 +156,7 @@ func (k *link) take(line []byte, now int64) {
 		k.deliver(f, now)
 	case "own":
 		k.follow(f)
+		k.hearOwn(f)
 		k.load.own.Add(1)
 	case "sent":
 		k.sent(f, now)
@@ -168,6 +171,12 @@ func (k *link) take(line []byte, now int64) {
 
 // follow checks that an inbox entry follows the one before.
 func (k *link) follow(f *frame) {
+	if k.load.group.isLarge() {
+		if f.inboxIndex != 0 {
+			k.load.fault(faultInbox, "an entry of a large group has a place, %d, in the inbox of %s", f.inboxIndex, k.user)
+		}
+		return
+	}
 	if f.inboxPre != k.inbox || f.inboxIndex <= k.inbox {
 		k.load.fault(faultInbox, "entry %d after %d at %s, who had %d", f.inboxIndex, f.inboxPre, k.user, k.inbox)
 	}
@@ -184,6 +193,9 @@ func (k *link) pong(f *frame) {
 			k.load.pongsAhead.Add(1)
 		}
 		return
+	}
+	if k.load.group.isLarge() && f.heads != k.heard.index {
+		k.load.fault(faultInbox, "the last pong says heads %d, %s has %d", f.heads, k.user, k.heard.index)
 	}
 	if ahead {
 		k.load.fault(faultInbox, "the last pong says %d, the newest pushed to %s was %d", f.inboxIndex, k.user, k.inbox)

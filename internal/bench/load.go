@@ -16,6 +16,9 @@ type conversation struct {
 	id       string
 	from, to *link
 	out      outbox // guarded by from.mu
+	thrown   thrown // guarded by from.mu, of a torrent
+
+	heard atomic.Int64 // of a group: by how many members, all messages together
 
 	// The receiving side belongs to the reader of link to.
 	nextSeq   uint32
@@ -34,6 +37,8 @@ type load struct {
 	convs    []*conversation
 	closed   bool // closed loop: an accepted message is followed by another
 	pingNano int64
+	group    *group   // nil: conversations of two
+	torrent  *torrent // set: nothing that is refused is sent again
 
 	stopping atomic.Bool  // offer nothing more
 	from, to atomic.Int64 // the window, µs; latencies of messages meant in it count
@@ -104,10 +109,10 @@ func (l *load) offer(c *conversation, at int64) {
 	c.from.mu.Unlock()
 }
 
-// done reports whether every message offered was accepted and delivered.
+// done reports whether every message offered was accepted and delivered to all.
 func (l *load) done() bool {
 	offered := l.offered.Load()
-	return l.accepted.Load() == offered && l.delivered.Load() == offered
+	return l.accepted.Load() == offered && l.delivered.Load() == offered*l.group.receivers()
 }
 
 // close drops the links and waits for every goroutine.

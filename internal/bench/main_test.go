@@ -1,34 +1,28 @@
-package bench
+package bench_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 	"testing"
 
-	"github.com/spf13/cobra"
 	"go.uber.org/goleak"
+
+	"github.com/merchantim/merchantim/internal/cli"
 )
 
-// The test binary is the echo server too: bench starts its own executable.
+// The test binary is the whole program too: bench starts its own executable as
+// the server and as the echo server.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "bench" {
-		os.Exit(child())
+	if len(os.Args) > 1 && (os.Args[1] == "bench" || os.Args[1] == "serve") {
+		os.Exit(program())
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// child runs the bench command as the program does.
-func child() int {
+func program() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := &cobra.Command{Use: "test"}
-	root.AddCommand(Command())
-	err := root.ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	return exitCode(err)
+	return cli.Execute(ctx, os.Args, os.Stdout, os.Stderr)
 }

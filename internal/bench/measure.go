@@ -80,18 +80,25 @@ func measure(ctx context.Context, t *target, texts *textPool, p plan) (result, e
 		return result{}, err
 	}
 	defer l.close()
-	stop := context.AfterFunc(ctx, func() { l.fail(context.Cause(ctx)) })
-	defer stop()
-	stopDead := make(chan struct{})
-	defer close(stopDead)
+	defer l.watch(ctx, t)()
+	return l.measure(ctx, t, p)
+}
+
+// watch fails the load when ctx ends or the server does, until stop is called.
+func (l *load) watch(ctx context.Context, t *target) (stop func()) {
+	unhook := context.AfterFunc(ctx, func() { l.fail(context.Cause(ctx)) })
+	done := make(chan struct{})
 	l.watchers.Go(func() {
 		select {
 		case <-t.exited:
 			l.fail(product("the server ended by itself: %v; it said: %s", t.err, t.output))
-		case <-stopDead:
+		case <-done:
 		}
 	})
-	return l.measure(ctx, t, p)
+	return func() {
+		unhook()
+		close(done)
+	}
 }
 
 func (l *load) measure(ctx context.Context, t *target, p plan) (result, error) {
@@ -187,6 +194,19 @@ func (l *load) drain(ctx context.Context, t *target, p plan, r *result) error {
 			return err
 		}
 	}
+	if err := l.settle(ctx, t, began, r); err != nil {
+		return err
+	}
+	if !p.anyDrain && (r.drain > drainLimit || r.flush > drainLimit+flushLimit) {
+		return harness("%w: drained after %v, flushed after %v, allowed are %v and %v more",
+			errDisturbed, r.drain, r.flush, drainLimit, flushLimit)
+	}
+	return nil
+}
+
+// settle waits until the server has nothing left to do of what was sent until
+// began.
+func (l *load) settle(ctx context.Context, t *target, began time.Time, r *result) error {
 	lagged := true
 	for {
 		left, err := t.backlog(ctx)
@@ -198,7 +218,7 @@ func (l *load) drain(ctx context.Context, t *target, p plan, r *result) error {
 		}
 		if left.lag == 0 && left.pending == 0 {
 			r.flush = time.Since(began)
-			break
+			return nil
 		}
 		if time.Since(began) > answerLimit {
 			return harness("not drained after %v: %.0f records behind, %.0f bytes pending", answerLimit, left.lag, left.pending)
@@ -207,11 +227,6 @@ func (l *load) drain(ctx context.Context, t *target, p plan, r *result) error {
 			return err
 		}
 	}
-	if !p.anyDrain && (r.drain > drainLimit || r.flush > drainLimit+flushLimit) {
-		return harness("%w: drained after %v, flushed after %v, allowed are %v and %v more",
-			errDisturbed, r.drain, r.flush, drainLimit, flushLimit)
-	}
-	return nil
 }
 
 // fill computes the figures from the samples at the window's begin and end and
@@ -231,8 +246,19 @@ func (r *result) fill(l *load, first, end, last sample) {
 	r.codes, r.pongsAhead = l.errors(), l.pongsAhead.Load()
 }
 
-// verdict asks every link for its newest inbox entry and reports breaches.
+// verdict reports breaches, once all is delivered.
 func (l *load) verdict(t *target) error {
+	if err := l.lastWords(); err != nil {
+		return err
+	}
+	if own := l.own.Load(); !t.echo && own != l.accepted.Load() {
+		return product("%d messages were accepted and %d own entries came", l.accepted.Load(), own)
+	}
+	return nil
+}
+
+// lastWords asks every link for its newest inbox entry and reports breaches.
+func (l *load) lastWords() error {
 	for _, k := range l.links {
 		k.ping(lastPing)
 	}
@@ -245,13 +271,7 @@ func (l *load) verdict(t *target) error {
 			return err
 		}
 	}
-	if err := l.broken(); err != nil {
-		return err
-	}
-	if own := l.own.Load(); !t.echo && own != l.accepted.Load() {
-		return product("%d messages were accepted and %d own entries came", l.accepted.Load(), own)
-	}
-	return nil
+	return l.broken()
 }
 
 // disturbed returns an error if other guests took too much of the window.

@@ -29,6 +29,7 @@ type Options struct {
 	Rate     float64 // messages a second; 0 is the scenario's own
 	Duration time.Duration
 	Find     bool // rate: look for the highest rate too
+	Size     int  // members, links, conversations or messages; 0 is the scenario's own
 	Seed     uint64
 	Profiles string  // folder for a CPU profile of each of the server's windows; "": none
 	MaxSteal float64 // share of the CPU time (0 to 1) that other guests may take of a window
@@ -39,7 +40,7 @@ func (o Options) settings() map[string]any {
 	return map[string]any{
 		"server": "serve, shipped settings", "runs": o.Runs, "repeats": o.Repeats, "warm_up": o.WarmUp.String(),
 		"window": o.Window.String(), "probe": o.Probe.String(), "users": o.Users, "outstanding": o.K,
-		"rate": o.Rate, "duration": o.Duration.String(), "find": o.Find, "seed": o.Seed, "text_bytes": textBytes, "max_steal": o.MaxSteal, "profiles": o.Profiles,
+		"rate": o.Rate, "duration": o.Duration.String(), "find": o.Find, "size": o.Size, "seed": o.Seed, "text_bytes": textBytes, "max_steal": o.MaxSteal, "profiles": o.Profiles,
 		"gomaxprocs": runtime.GOMAXPROCS(0),
 	}
 }
@@ -59,20 +60,14 @@ type runner struct {
 	self  string // this binary, for the echo server
 	out   io.Writer
 	texts *textPool
+	// highest is the rate that --find found; 0: none was looked for.
+	highest float64
 }
 
 // newRunner checks the options and prepares the data folder.
 func newRunner(o Options, out io.Writer) (*runner, error) {
-	if o.Users < 2 || o.Users%2 != 0 || o.Users > 100_000 {
-		return nil, harness("--users must be an even number from 2 to 100000")
-	}
-	if o.Runs < 1 || o.Repeats < 1 || o.Window <= 0 || o.WarmUp < 0 || o.Rate < 0 || o.Probe <= 0 || o.Duration < 0 {
-		return nil, harness("--runs, --repeats, --window and --probe must be above 0, the others not below")
-	}
-	for _, k := range o.K {
-		if k < 1 || k > 256 {
-			return nil, harness("-k must be 1 to 256")
-		}
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -90,6 +85,25 @@ func newRunner(o Options, out io.Writer) (*runner, error) {
 		}
 	}
 	return &runner{Options: o, self: self, out: out, texts: newTextPool(o.Seed)}, nil
+}
+
+// check returns a harness failure if an option is out of its range.
+func (o *Options) check() error {
+	if o.Users < 2 || o.Users%2 != 0 || o.Users > 100_000 {
+		return harness("--users must be an even number from 2 to 100000")
+	}
+	if o.Size != 0 && (o.Size < 2 || o.Size > 100_000) {
+		return harness("--size must be 2 to 100000")
+	}
+	if o.Runs < 1 || o.Repeats < 1 || o.Window <= 0 || o.WarmUp < 0 || o.Rate < 0 || o.Probe <= 0 || o.Duration < 0 {
+		return harness("--runs, --repeats, --window and --probe must be above 0, the others not below")
+	}
+	for _, k := range o.K {
+		if k < 1 || k > 256 {
+			return harness("-k must be 1 to 256")
+		}
+	}
+	return nil
 }
 
 func (r *runner) say(format string, args ...any) { fmt.Fprintf(r.out, format+"\n", args...) }
@@ -118,10 +132,34 @@ func (r *runner) start(ctx context.Context, echo bool) (*target, error) {
 	return start(ctx, r.DataRoot, r.Server, []string{"serve"}, false)
 }
 
+// serving runs do on a fresh server.
+func (r *runner) serving(ctx context.Context, do func(*target) error) error {
+	t, err := r.start(ctx, false)
+	if err != nil {
+		return err
+	}
+	err = do(t)
+	if stopErr := t.stop(); err == nil {
+		err = stopErr
+	}
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// profilePath returns the file of a profile; "": none is wanted.
+func (r *runner) profilePath(name string) string {
+	if r.Profiles == "" {
+		return ""
+	}
+	return filepath.Join(r.Profiles, strings.NewReplacer(" ", "-", "/", "-").Replace(name)+".pprof")
+}
+
 // run measures one window on a fresh child, again if it was disturbed.
 func (r *runner) run(ctx context.Context, name string, echo bool, p plan) (result, error) {
-	if r.Profiles != "" && !echo {
-		p.profile = filepath.Join(r.Profiles, strings.NewReplacer(" ", "-", "/", "-").Replace(name)+".pprof")
+	if !echo {
+		p.profile = r.profilePath(name)
 	}
 	var err error
 	for range r.Repeats {
@@ -171,6 +209,14 @@ func (r *runner) offered(rate float64, window time.Duration) plan {
 func (r *runner) rateOr(own float64) float64 {
 	if r.Rate > 0 {
 		return r.Rate
+	}
+	return own
+}
+
+// sizeOr returns the size chosen by flag, or the scenario's own.
+func (r *runner) sizeOr(own int) int {
+	if r.Size > 0 {
+		return r.Size
 	}
 	return own
 }

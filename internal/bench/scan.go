@@ -14,8 +14,12 @@ var errFrame = errors.New("not a JSON object on one line")
 // anything to unescape unless the server errs, and then it does not compare.
 type frame struct {
 	kind, id, conversation, key, code, text, token, with []byte
+	content, cursor                                      []byte // content: its type
 	index, pre, n, retryMS, heartbeatMS, maxInflight     int64
-	inboxIndex, inboxPre                                 int64
+	inboxIndex, inboxPre, heads, newest, unread          int64
+	// rows is the array of a list or of a page of the inbox, as it came; see
+	// eachRow.
+	rows []byte
 }
 
 // scanFrame reads one frame. It takes any JSON object in which the fields of
@@ -32,6 +36,34 @@ func scanFrame(b []byte, f *frame) error {
 		return errFrame
 	}
 	return nil
+}
+
+// eachRow reads the objects of an array that a frame kept as it came, into one
+// frame that take may not keep.
+func eachRow(rows []byte, take func(*frame) error) error {
+	s := scanner{b: rows}
+	if !s.byte('[') {
+		return errFrame
+	}
+	if s.byte(']') {
+		return nil
+	}
+	var f frame
+	for {
+		f = frame{}
+		if !s.object(&f, topLevel) {
+			return errFrame
+		}
+		if err := take(&f); err != nil {
+			return err
+		}
+		if s.byte(']') {
+			return nil
+		}
+		if !s.byte(',') {
+			return errFrame
+		}
+	}
 }
 
 // The objects whose fields are looked at.
@@ -97,6 +129,12 @@ func (s *scanner) field(f *frame, at level, name []byte) bool {
 			return s.object(f, inboxLevel)
 		case "content":
 			return s.object(f, contentLevel)
+		case "entries", "conversations":
+			s.space()
+			start := s.i
+			ok := s.skip()
+			f.rows = s.b[start:s.i]
+			return ok
 		}
 	}
 	if to := f.stringField(at, name); to != nil {
@@ -114,8 +152,11 @@ func (s *scanner) field(f *frame, at level, name []byte) bool {
 
 func (f *frame) stringField(at level, name []byte) *[]byte {
 	if at == contentLevel {
-		if string(name) == "text" {
+		switch string(name) {
+		case "text":
 			return &f.text
+		case "type":
+			return &f.content
 		}
 		return nil
 	}
@@ -137,6 +178,8 @@ func (f *frame) stringField(at level, name []byte) *[]byte {
 		return &f.token
 	case "with":
 		return &f.with
+	case "cursor":
+		return &f.cursor
 	}
 	return nil
 }
@@ -148,6 +191,8 @@ func (f *frame) intField(at level, name []byte) *int64 {
 			return &f.inboxIndex
 		case "pre":
 			return &f.inboxPre
+		case "heads":
+			return &f.heads
 		}
 		return nil
 	}
@@ -167,6 +212,10 @@ func (f *frame) intField(at level, name []byte) *int64 {
 		return &f.heartbeatMS
 	case "max_inflight":
 		return &f.maxInflight
+	case "newest":
+		return &f.newest
+	case "unread":
+		return &f.unread
 	}
 	return nil
 }

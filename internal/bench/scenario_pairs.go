@@ -74,11 +74,17 @@ func (i interleaved) against(figure func(result) float64) float64 {
 	return figure(i.product) / c
 }
 
-// interleave runs echo, product, echo, product, …, echo; each echo is after one
+// interleave runs a plan of the product between windows of the ceiling under
+// the same plan.
+func (r *runner) interleave(ctx context.Context, name string, p plan, probe func() error) ([]interleaved, error) {
+	return r.between(ctx, "echo "+name, p, "merchantim "+name, p, probe)
+}
+
+// between runs echo, product, echo, product, …, echo; each echo is after one
 // product window and before the next. probe, if any, is called while nothing
 // runs, before each product window.
-func (r *runner) interleave(ctx context.Context, name string, p plan, probe func() error) ([]interleaved, error) {
-	before, err := r.run(ctx, "echo "+name, true, p)
+func (r *runner) between(ctx context.Context, echo string, ceiling plan, name string, p plan, probe func() error) ([]interleaved, error) {
+	before, err := r.run(ctx, echo, true, ceiling)
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +95,11 @@ func (r *runner) interleave(ctx context.Context, name string, p plan, probe func
 				return all, err
 			}
 		}
-		res, err := r.run(ctx, "merchantim "+name, false, p)
+		res, err := r.run(ctx, name, false, p)
 		if err != nil {
 			return all, err
 		}
-		after, err := r.run(ctx, "echo "+name, true, p)
+		after, err := r.run(ctx, echo, true, ceiling)
 		if err != nil {
 			return all, err
 		}

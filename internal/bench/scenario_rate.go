@@ -77,6 +77,7 @@ func (r *runner) findHighest(ctx context.Context, rep *Report) error {
 			broken = rate
 		}
 	}
+	r.highest = held
 	rep.figure("highest_per_s", held)
 	rep.atLeast("highest rate held with p99 at most 50 ms, a second", held, barHighest)
 	return nil

@@ -21,12 +21,18 @@ func scenarios() []scenario {
 		{"disk", "bytes written a message, at 12,000/s and at 5,000/s", diskScenario},
 		{"wide", "100,000 conversations at 5,000/s, without bar", wideScenario},
 		{"rss", "memory of an empty server and after 60 s at 12,000/s", rssScenario},
+		{"group", "a group's deliveries against echo: 100 and 500 by inbox, 5,000 by its head", groupScenario},
+		{"idle", "10,000 links that only keep alive: memory of the server for each", idleScenario},
+		{"login", "a user with 50,000 conversations signs in and reads the list, before and after a restart", loginScenario},
+		{"catchup", "a user pulls 10,000 messages that came while he was away", catchUpScenario},
+		{"overload", "three times the highest rate that is held: latency, recovery, nothing lost", overloadScenario},
 		{"fdatasync", "the disk alone: small appends, each made durable", fdatasyncScenario},
-		{"all", "pairs, rate with --find, disk, wide and rss", allScenario},
+		{"all", "pairs, rate with --find, disk, rss, wide, group, idle, login, catchup, overload", allScenario},
 	}
 }
 
-// The bars of the product; see the issue "The thin durable core".
+// The bars of the product; see the issues "The thin durable core" and "Links,
+// groups, client".
 const (
 	barThroughput = 0.8    // of echo's, k = 8
 	barCPU8       = 1.5    // times echo's CPU a message, k = 8
@@ -40,6 +46,13 @@ const (
 	barBytesSlow  = 2_500  // a message at 5,000/s
 	barRSSEmpty   = 60.0   // MB
 	barRSSLoaded  = 400.0  // MB
+	barGroup      = 2.0    // deliveries a second, times echo's messages, k = 8
+	barIdle       = 16.0   // KiB a link
+	barFirstPage  = 50.0   // ms, of 50,000 conversations
+	barWholeList  = 300.0  // ms, of 50,000 conversations
+	barCatchUp    = 200.0  // ms, 10,000 messages
+	barOverload   = 3.0    // times the p99 before
+	barRecovery   = 10.0   // s
 
 	rateSteady = 5_000.0
 	rateBusy   = 12_000.0
@@ -164,25 +177,26 @@ func rssScenario(ctx context.Context, r *runner, rep *Report) error {
 
 // weighEmpty returns the resident bytes of a server that was just started.
 func (r *runner) weighEmpty(ctx context.Context) (int64, error) {
-	t, err := r.start(ctx, false)
-	if err != nil {
-		return 0, err
-	}
+	var rss int64
+	err := r.serving(ctx, func(t *target) (err error) {
+		rss, err = t.weigh(ctx, rssSettle)
+		return err
+	})
+	return rss, err
+}
+
+// weigh returns the resident bytes of the server after some time of rest.
+func (t *target) weigh(ctx context.Context, rest time.Duration) (int64, error) {
 	select {
-	case <-time.After(rssSettle):
+	case <-time.After(rest):
 	case <-ctx.Done():
+		return 0, context.Cause(ctx)
 	}
 	rss, _, err := memoryOf(t.cmd.Process.Pid)
 	if err != nil {
-		err = harness("%w", err)
+		return 0, harness("%w", err)
 	}
-	if stopErr := t.stop(); err == nil {
-		err = stopErr
-	}
-	if err == nil {
-		err = context.Cause(ctx)
-	}
-	return rss, err
+	return rss, nil
 }
 
 func fdatasyncScenario(ctx context.Context, r *runner, rep *Report) error {
@@ -205,8 +219,7 @@ func allScenario(ctx context.Context, r *runner, rep *Report) error {
 	r.Find = true
 	for _, s := range scenarios() {
 		switch s.name {
-		case "pairs", "rate", "disk", "rss", "wide":
-		default:
+		case "echo", "fdatasync", "all":
 			continue
 		}
 		part := newReport(s.name)

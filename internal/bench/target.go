@@ -35,6 +35,8 @@ type target struct {
 	key    string // admin key
 
 	dir    string
+	binary string
+	args   []string
 	cmd    *exec.Cmd
 	output *tail
 	exited chan struct{} // closed once the process has ended and err is set
@@ -53,21 +55,44 @@ func start(ctx context.Context, root, binary string, args []string, echo bool) (
 		echo: echo, dir: dir, output: &tail{}, exited: make(chan struct{}),
 		http: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{}},
 	}
-	ports := filepath.Join(dir, "ports.json")
-	args = append(args[:len(args):len(args)], "--data", filepath.Join(dir, "data"),
-		"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ports-file", ports)
-	t.cmd = exec.Command(binary, args...)
+	t.binary = binary
+	t.args = append(args[:len(args):len(args)], "--data", filepath.Join(dir, "data"),
+		"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ports-file", t.ports())
+	if err := t.boot(ctx); err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *target) ports() string { return filepath.Join(t.dir, "ports.json") }
+
+// boot starts the process on what its folder holds.
+func (t *target) boot(ctx context.Context) error {
+	t.cmd = exec.Command(t.binary, t.args...)
 	t.cmd.Stdout, t.cmd.Stderr = t.output, t.output
 	dieWithParent(t.cmd)
 	if err := t.launch(); err != nil {
-		_ = os.RemoveAll(dir)
-		return nil, harness("starting %s: %w", binary, err)
+		return harness("starting %s: %w", t.binary, err)
 	}
-	if err := t.await(ctx, ports); err != nil {
-		_ = t.stop()
-		return nil, harness("%s %s: %w; it said: %s", filepath.Base(binary), args[0], err, t.output)
+	if err := t.await(ctx, t.ports()); err != nil {
+		_ = t.end()
+		return harness("%s %s: %w; it said: %s", filepath.Base(t.binary), t.args[0], err, t.output)
 	}
-	return t, nil
+	return nil
+}
+
+// restart ends the process gracefully and starts it again on the same data, on
+// other ports. No link may be open.
+func (t *target) restart(ctx context.Context) error {
+	if err := t.end(); err != nil {
+		return err
+	}
+	if err := os.Remove(t.ports()); err != nil && !os.IsNotExist(err) {
+		return harness("%w", err)
+	}
+	t.exited = make(chan struct{})
+	return t.boot(ctx)
 }
 
 // launch starts the process and a goroutine that ends with it. The goroutine
@@ -203,9 +228,12 @@ func (t *target) backlog(ctx context.Context) (backlog, error) {
 func (t *target) profile(ctx context.Context, path string, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, d+stopLimit)
 	defer cancel()
-	seconds := max(int(d/time.Second), 1)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", t.admin, seconds), nil)
+	return t.save(ctx, path, fmt.Sprintf("profile?seconds=%d", max(int(d/time.Second), 1)))
+}
+
+// save writes one of the server's profiles to a file.
+func (t *target) save(ctx context.Context, path, which string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.admin+"/debug/pprof/"+which, nil)
 	if err != nil {
 		return err
 	}
@@ -229,6 +257,11 @@ func (t *target) profile(ctx context.Context, path string, d time.Duration) erro
 // stop ends the process gracefully and removes its folder.
 func (t *target) stop() error {
 	defer func() { _ = os.RemoveAll(t.dir) }()
+	return t.end()
+}
+
+// end ends the process gracefully.
+func (t *target) end() error {
 	t.http.CloseIdleConnections()
 	_ = t.cmd.Process.Signal(syscall.SIGTERM)
 	select {

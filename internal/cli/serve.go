@@ -92,12 +92,13 @@ func (s server) announce(claim *admin.Claim, ports admin.Ports) error {
 	_, err := fmt.Fprintf(s.out, `merchantim is ready.
 
   clients  ws://%s/v1/link
-  admin    http://%s (health, metrics)
-  data     %s
+           http://%[1]s/v1 (how: http://%[1]s/v1/docs)
+  admin    http://%[2]s (health, metrics)
+  data     %[3]s
 
 To see it work, open two more terminals here and chat:
 
-  %s demo --as alice --with bob%s
+  %[4]s demo --as alice --with bob%[5]s
   %[4]s demo --as bob --with alice%[5]s
 
 Ctrl-C stops the server. Kill it and start it again, too: nothing is lost.

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	if data := os.Getenv(childData); data != "" {
 		os.Exit(beChild(data))
 	}
+	if order := os.Getenv(childFlood); order != "" {
+		os.Exit(beFlood(order))
+	}
 	// The engine's own; it ends some time after its store was closed.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
 }

@@ -24,6 +24,7 @@ var stages = []string{"single", "mixed", "push", "list"}
 var frames = []string{
 	"hello", "welcome", "open", "opened", "send", "sent", "history", "messages", "inbox", "entries",
 	"list", "conversations", "read", "done", "ping", "pong", "msg", "own", "error",
+	"create", "change", "changed", "members", "heads", "presence",
 }
 
 // codes of errors, the values of label "code".

@@ -21,6 +21,12 @@ type Sources struct {
 	WritePaused       func() bool
 	// StoreDiskBytes are held by the store's files.
 	StoreDiskBytes func() int64
+	// HalfOpen are connections whose client has not said who it is, Evicted
+	// those of them that gave way to newer ones.
+	HalfOpen func() int64
+	Evicted  func() int64
+	// Share is how many requests a second a busy server takes of each user; 0: not busy.
+	Share func() float64
 	// QueueDepth is, by queue, how many items wait. Names are few and fixed.
 	QueueDepth map[string]func() int64
 }
@@ -48,6 +54,9 @@ func (m *Metrics) Watch(s Sources) {
 			return 0
 		})
 	}
+	gauge(m, "half_open_connections", "Connections that have not said who they are.", s.HalfOpen)
+	count(m, "half_open_evicted_total", "Half-open connections that gave way to newer ones.", s.Evicted)
+	gauge(m, "user_share", "Requests a second that a busy server takes of each user; 0 if it is not busy.", s.Share)
 	for queue, depth := range s.QueueDepth {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "queue_depth", Help: "Items that wait in a queue.",

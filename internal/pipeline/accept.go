@@ -115,8 +115,8 @@ func refusal(err error) *domain.Error {
 	return domain.Refuse(domain.Unavailable, "The server cannot store messages now.")
 }
 
-// Watch marks the server as busy while a stage is more than maxLag records
-// behind or full reports true; until ctx ends.
+// Watch marks the server as busy when a stage is more than maxLag records behind,
+// until it has made up most of that, and while full reports true; until ctx ends.
 func (a *Accept) Watch(ctx context.Context, maxLag int64, full func() bool) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -130,6 +130,20 @@ func (a *Accept) Watch(ctx context.Context, maxLag int64, full func() bool) {
 		for _, n := range a.log.Stats().Lag {
 			lag = max(lag, n)
 		}
-		a.busy.Store(lag > maxLag || full())
+		a.weigh(lag, maxLag, full())
 	}
+}
+
+// relief is the part of maxLag below which a busy server takes messages again.
+// A stage that is far behind works more slowly: what it needs is no longer in
+// memory. Taking messages as soon as it is one record below the limit would
+// keep it there for as long as more are offered than it then manages.
+const relief = 4
+
+// weigh decides whether senders are asked to wait.
+func (a *Accept) weigh(lag, maxLag int64, full bool) {
+	if a.busy.Load() {
+		maxLag /= relief
+	}
+	a.busy.Store(full || lag > maxLag)
 }

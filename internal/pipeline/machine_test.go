@@ -41,12 +41,14 @@ type machine struct {
 	batch      int
 	eager      bool // the store writes its log with each batch, unsynced
 	lives      int  // servers so far
+	groups     chat.Limits
 }
 
 func newMachine(t testing.TB) *machine {
 	return &machine{
 		t: t, disk: vfs.NewMem(), partitions: 2, batch: 16, segment: 256 << 10,
 		wrapFS: func(fs vfs.FS) vfs.FS { return fs },
+		groups: chat.Limits{Members: 100, Large: 50},
 		writer: store.WriterOptions{
 			FlushInterval: 3 * time.Millisecond, FlushBytes: 1 << 20, CheckpointInterval: 10 * time.Millisecond, Log: quiet,
 		},
@@ -162,9 +164,12 @@ func (m *machine) open(online ...domain.UserID) *server {
 		s.stream = m.wrapLog(s.log)
 	}
 	must(t, s.store.Settle(ctx, s.log.Incarnation()))
-	s.writer = store.NewWriter(s.store, m.writer)
+	durable := func(ctx context.Context) error { return pipeline.Durable(ctx, s.log) }
+	options := m.writer
+	options.Durable = durable
+	s.writer = store.NewWriter(s.store, options)
 	s.accept = pipeline.NewAccept(s.log)
-	s.svc = &usecase.Service{Accept: s.accept, Store: s.store, Recents: memory.New(memory.Options{MaxSets: 100, MaxItems: 10_000}), Log: quiet}
+	s.svc = &usecase.Service{Accept: s.accept, Store: s.store, Recents: memory.New(memory.Options{MaxSets: 100, MaxItems: 10_000}), Groups: m.groups, Durable: durable, Log: quiet}
 	return s
 }
 

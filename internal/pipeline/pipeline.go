@@ -32,7 +32,7 @@ func Topics(single, mixed int32) []stream.Topic {
 // Groups declares the consumer groups.
 func Groups() []stream.Group {
 	return []stream.Group{
-		{Name: SingleGroup, Topic: record.SingleTopic},
+		{Name: SingleGroup, Topic: record.SingleTopic, Early: true},
 		{Name: MixedGroup, Topic: record.MixedTopic},
 		{Name: ListGroup, Topic: record.MixedTopic},
 	}

@@ -49,7 +49,8 @@ const listLinger = 10 * time.Millisecond
 type owner struct {
 	step    func(ctx context.Context, r *stream.Record) error
 	outbox  Outbox
-	appends func() []stream.Record // for the mixed topic, gathered by steps
+	appends func() []stream.Record    // for the mixed topic, gathered by steps
+	beside  func(ctx context.Context) // runs while the owner does; nil: nothing
 }
 
 // Run reads the log until ctx ends. It first repeats what the store may lack
@@ -58,9 +59,9 @@ func (s *Stages) Run(ctx context.Context, caughtUp func()) error {
 	mixedParts := s.Log.Partitions(record.MixedTopic)
 	g, ctx := errgroup.WithContext(ctx)
 	behind := s.start(ctx, g, stage{name: SingleGroup, topic: record.SingleTopic, kept: true, owner: func(stream.Partition) owner {
-		o := s.Links.Outbox()
-		x := newSingle(s.Store.Chains, o, s.Watch, mixedParts)
-		return owner{step: x.step, outbox: o, appends: x.fan.take}
+		o := newHeld(s.Log, s.Links.Outbox(), s.Watch)
+		x := newSingle(s.Store.Chains, o, heldWatch{s.Watch, o}, mixedParts)
+		return owner{step: x.step, outbox: o, appends: x.fan.take, beside: o.run}
 	}})
 	// The inboxes follow once single has repeated its fan-out: what they see
 	// as the end of the log then includes it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/merchantim/merchantim/internal/pipeline/record"
@@ -38,6 +39,14 @@ func (s *shell) run(ctx context.Context) error {
 		Incarnation: s.Incarnation, Next: &s.done.next, Commit: p.Commit,
 	})
 	defer release()
+	if s.owner.beside != nil {
+		// It outlives the last batch, whose answers it has to let out.
+		until, end := context.WithCancel(context.WithoutCancel(ctx))
+		var beside sync.WaitGroup
+		beside.Go(func() { s.owner.beside(until) })
+		defer beside.Wait()
+		defer end()
+	}
 	for {
 		recs, err := s.next(ctx)
 		if ctx.Err() != nil {

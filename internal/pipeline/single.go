@@ -121,11 +121,11 @@ func (s *single) alter(state *store.ChainState, pos domain.Position) {
 	size, send := state.Size(), &s.rec.Send
 	if s.rec.Kind == record.Create {
 		steps, refusal = state.Create(&chat.Creation{
-			From: send.From, Title: s.rec.Title, Members: s.rec.Members, At: send.At, Limits: s.rec.Limits,
+			From: send.From, ID: send.ID, Title: s.rec.Title, Members: s.rec.Members, At: send.At, Limits: s.rec.Limits,
 		}, pos)
 	} else {
 		steps, refusal = state.Alter(&chat.Changing{
-			From: send.From, Add: s.rec.Members, Remove: s.rec.Removed, At: send.At, Limits: s.rec.Limits,
+			From: send.From, ID: send.ID, Add: s.rec.Members, Remove: s.rec.Removed, At: send.At, Limits: s.rec.Limits,
 		}, pos)
 	}
 	if refusal != nil {

@@ -30,12 +30,15 @@ func (c *Chains) Head(ctx context.Context, id domain.ConversationID) (h chat.Hea
 // Message reads one entry with its body; domain.NotFound if there is none.
 func (c *Chains) Message(ctx context.Context, id domain.ConversationID, index uint64) (m chat.Message, err error) {
 	found := false
-	c.pending.view(id, func(p *pendingChain) bool {
+	look := func(p *pendingChain) bool {
 		for i := len(p.runs) - 1; i >= 0 && !found; i-- {
 			m, found = p.runs[i].at(index, p.head.Members)
 		}
 		return !found
-	})
+	}
+	if c.pending.view(id, look); !found {
+		c.pending.viewWritten(id, look)
+	}
 	if !found {
 		err = c.stored(ctx, id, kv.Range{To: indexKey(keyRun, index+1), Reverse: true, Limit: 1}, func(s chat.Message) bool {
 			if s.Index == index {

@@ -52,7 +52,8 @@ func openMembers(value []byte, h *chat.Head) (enc.Reader, error) {
 	}
 	h.Diffusion = chat.Diffusion(r.Byte())
 	h.Title, h.Made = string(r.Bytes()), r.U64()
-	return r, r.Err()
+	err = r.Err()
+	return r, err
 }
 
 // loadMembers reads the stored members of a group into its head.

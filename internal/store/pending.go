@@ -9,7 +9,9 @@ const shardCount = 64
 
 // pending holds what is not written yet, in two generations: active takes
 // changes, frozen is being written. Readers look into both, then into the
-// store: what leaves frozen is in the store by then.
+// store: what leaves frozen is in the store by then. The one written last stays
+// at hand until the next one is, for what never changes: a stage that lags
+// would else look every message up in the store, and lag the more.
 type pending[K comparable, P any] struct {
 	hash   func(K) uint32
 	full   func(P) bool // takes no more: the next change begins another value
@@ -19,6 +21,7 @@ type pending[K comparable, P any] struct {
 type shard[K comparable, P any] struct {
 	mu             sync.RWMutex
 	active, frozen values[K, P]
+	written        values[K, P]
 }
 
 // values are those of one generation. Most keys have one; what does not fit
@@ -96,6 +99,14 @@ func (t *pending[K, P]) view(k K, fn func(P) bool) {
 	}
 }
 
+// viewWritten is view for the generation that was written last.
+func (t *pending[K, P]) viewWritten(k K, fn func(P) bool) {
+	s := t.shard(k)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	s.written.view(k, fn)
+}
+
 // freeze ends the active generation and returns it, the values of a key from
 // the oldest. seal is called for each in that order, under its shard's lock. The
 // frozen generation before must have been dropped.
@@ -116,12 +127,13 @@ func (t *pending[K, P]) freeze(seal func(P)) []P {
 	return all
 }
 
-// drop forgets the frozen generation, once it is in the store.
+// drop ends the frozen generation, once it is in the store, and forgets the one
+// before.
 func (t *pending[K, P]) drop() {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
-		s.frozen = values[K, P]{}
+		s.written, s.frozen = s.frozen, values[K, P]{}
 		s.mu.Unlock()
 	}
 }

@@ -141,3 +141,36 @@ func wantPage(t *testing.T, m []chat.Message, err error, first, last uint64) {
 		}
 	}
 }
+
+// counted counts the scans of a store.
+type counted struct {
+	kv.Store
+	scans int
+}
+
+func (c *counted) Scan(ctx context.Context, partition []byte, r kv.Range, fn func(key, value []byte) error) error {
+	c.scans++
+	return c.Store.Scan(ctx, partition, r, fn)
+}
+
+// A message that was just written is read without the store, as a stage that is
+// a little behind needs it; one flush later it comes from there, the same.
+func TestAMessageStaysAtHandForOneFlush(t *testing.T) {
+	engine := &counted{Store: memory.New()}
+	st := openOn(t, engine)
+	id := talk(t, st, 3, 100)
+	writeAll(t, st)
+	before := engine.scans
+	at, err := st.Chains.Message(t.Context(), id, 2)
+	if err != nil || engine.scans != before {
+		t.Errorf("%d scans for a message at hand, %v", engine.scans-before, err)
+	}
+	writeAll(t, st)
+	stored, err := st.Chains.Message(t.Context(), id, 2)
+	if err != nil || engine.scans == before {
+		t.Errorf("the message is still at hand, %v", err)
+	}
+	if string(at.Body) != string(stored.Body) || at.Index != stored.Index || string(at.Key) != string(stored.Key) {
+		t.Errorf("at hand %+v, stored %+v", at, stored)
+	}
+}

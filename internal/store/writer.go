@@ -19,8 +19,11 @@ type WriterOptions struct {
 	FlushInterval      time.Duration // a pending generation is written this often
 	FlushBytes         int64         // or when it has this many bytes; owners wait at twice that
 	CheckpointInterval time.Duration // between two synced checkpoints
-	Observe            func(flush time.Duration)
-	Log                *slog.Logger
+	// Durable waits until the records are durable whose effects are pending:
+	// nothing is stored that the log might not have after a crash. nil: they are.
+	Durable func(ctx context.Context) error
+	Observe func(flush time.Duration)
+	Log     *slog.Logger
 }
 
 // Mark is the progress of the owner of one partition of the log.
@@ -197,6 +200,11 @@ func (w *Writer) flush(ctx context.Context, checkpoint bool) error {
 	}
 	g := w.frozen
 	some := len(g.batches) > 0
+	if w.opt.Durable != nil {
+		if err := w.opt.Durable(ctx); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+	}
 	if err := w.write(ctx, g); err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@
 //
 // What it promises. Records handed over in one Append, or in Append calls that
 // follow one another, keep their order within a partition. A consumer sees
-// durable records only. A record is delivered at least once to each group:
+// durable records only, unless its group is declared Early. A record is delivered at least once to each group:
 // again after a crash if its offset was not committed. A log never drops a
 // record that some declared group has not committed.
 //
@@ -51,6 +51,13 @@ type Topic struct {
 type Group struct {
 	Name  string
 	Topic TopicID
+	// Early allows the log to hand records to the owners as soon as they have
+	// their place in the order, before they are durable, so that what an owner
+	// appends becomes durable together with them. An owner of an early group
+	// lets nothing out before that: an Append without records tells when
+	// everything before it is durable. What was handed out is never taken
+	// back: if it cannot be made durable, the log fails for good.
+	Early bool
 }
 
 // Position is a record's place in its partition. Offsets rise by one within an
@@ -89,6 +96,7 @@ type Log interface {
 	// the log: with nil when all of them are durable, else with the error; it
 	// must not block. On an error none was taken and done is not called. Key
 	// and Value may be reused once Append returns. It does not wait for the disk.
+	// Without records, done tells when all that was appended before is durable.
 	Append(topic TopicID, recs []Record, done func(error)) error
 
 	// Consume reads a declared group's topic until ctx ends or the log fails.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,14 +26,16 @@ type flawless struct {
 	inbox  map[string][]trail.Entry
 	reads  map[string]int64
 	links  map[*peer]bool
-	told   map[string]bool // user, message: it is in the inbox
+	told   map[string]bool // messages that were delivered
+	groups map[string]*crowd
 
 	forget bool // the fault: no dedupe
 }
 
 func newFlawless() *flawless {
 	return &flawless{convs: map[string][2]string{}, chains: map[string][]trail.Entry{}, keys: map[string]int{},
-		inbox: map[string][]trail.Entry{}, reads: map[string]int64{}, links: map[*peer]bool{}, told: map[string]bool{}}
+		inbox: map[string][]trail.Entry{}, reads: map[string]int64{}, links: map[*peer]bool{}, told: map[string]bool{},
+		groups: map[string]*crowd{}}
 }
 
 // peer is one link. Frames for it are queued without bound, in order.
@@ -106,8 +109,13 @@ func (s *flawless) take(p *peer, raw []byte) {
 	a := trail.Frame{ID: f.ID}
 	s.answer(p, f, &a)
 	p.tell(a)
-	if a.Type == "sent" {
+	switch {
+	case a.Type == "sent":
 		s.fanOut(p, s.chains[a.Conversation][a.Index-1])
+	case a.Recovered:
+		for _, e := range s.inbox[p.user][f.Inbox.Index:] {
+			p.tell(trail.Frame{Type: "msg", Entry: e})
+		}
 	}
 }
 
@@ -117,9 +125,24 @@ func (s *flawless) answer(p *peer, f trail.Frame, a *trail.Frame) {
 		p.user = strings.TrimPrefix(f.Token, "token of ")
 		s.links[p] = true
 		a.Type, a.User, a.Epoch = "welcome", p.user, "one"
-		a.Inbox, a.MaxTextBytes = &trail.Place{Index: int64(len(s.inbox[p.user]))}, 8192
+		a.Inbox, a.MaxTextBytes = s.newest(p.user), 8192
+		a.Recovered = f.Inbox != nil && f.Inbox.Epoch == a.Epoch && f.Inbox.Heads == a.Inbox.Heads &&
+			f.Inbox.Index <= a.Inbox.Index && f.Inbox.Index+500 >= a.Inbox.Index
 	case "ping":
-		a.Type, a.Inbox = "pong", &trail.Place{Index: int64(len(s.inbox[p.user]))}
+		a.Type, a.Inbox = "pong", s.newest(p.user)
+	case "heads":
+		a.Type = "heads"
+		for conv, g := range s.groups {
+			if g.large && g.has(p.user) {
+				a.Heads = append(a.Heads, trail.HeadOf{Conversation: conv, Index: int64(len(s.chains[conv]))})
+			}
+		}
+	case "create":
+		s.create(p.user, f, a)
+	case "change":
+		s.change(p.user, f, a)
+	case "members":
+		s.members(p.user, f, a)
 	case "open":
 		pair := [2]string{min(p.user, f.With), max(p.user, f.With)}
 		a.Type, a.Conversation = "opened", pair[0]+"+"+pair[1]
@@ -127,7 +150,7 @@ func (s *flawless) answer(p *peer, f trail.Frame, a *trail.Frame) {
 	case "send":
 		s.send(p.user, f, a)
 	case "history":
-		s.history(f, a)
+		s.history(p.user, f, a)
 	case "inbox":
 		all := s.inbox[p.user]
 		from := min(f.AfterIndex(), int64(len(all)))
@@ -143,6 +166,10 @@ func (s *flawless) answer(p *peer, f trail.Frame, a *trail.Frame) {
 			}
 		}
 	case "read":
+		if !s.in(p.user, f.Conversation) {
+			a.Type, a.Code = "error", "forbidden"
+			return
+		}
 		a.Type = "done"
 		seat := p.user + " " + f.Conversation
 		s.reads[seat] = max(s.reads[seat], f.Index)
@@ -151,7 +178,7 @@ func (s *flawless) answer(p *peer, f trail.Frame, a *trail.Frame) {
 
 func (s *flawless) send(user string, f trail.Frame, a *trail.Frame) {
 	refuse := func(code string) { a.Type, a.Code = "error", code }
-	pair, chain := s.convs[f.Conversation], s.chains[f.Conversation]
+	chain := s.chains[f.Conversation]
 	key := f.Conversation + " " + user + " "
 	first, known := s.keys[key+f.Key]
 	_, prev := s.keys[key+f.AfterKey()]
@@ -160,7 +187,7 @@ func (s *flawless) send(user string, f trail.Frame, a *trail.Frame) {
 		refuse("invalid")
 	case len(f.Text()) > 8192:
 		refuse("too_large")
-	case pair[0] != user && pair[1] != user:
+	case !s.in(user, f.Conversation) && (!known || chain[first].Text() != f.Text()): // who left may repeat
 		refuse("forbidden")
 	case known && chain[first].Text() != f.Text():
 		refuse("conflict")
@@ -168,12 +195,10 @@ func (s *flawless) send(user string, f trail.Frame, a *trail.Frame) {
 		refuse("predecessor_missing")
 	default:
 		if !known || s.forget {
-			n := int64(len(chain))
 			first = len(chain)
-			e := trail.Entry{Conversation: f.Conversation, Index: n + 1, Pre: n, N: n + 1, Key: f.Key, From: user,
-				Message: f.Key + "@" + key + string(rune('0'+n%10)), At: n, Content: f.Content}
-			chain = append(chain, e)
-			s.chains[f.Conversation], s.keys[key+f.Key] = chain, first
+			s.extend(f.Conversation, trail.Entry{Key: f.Key, From: user, Content: f.Content}, 1)
+			chain = s.chains[f.Conversation]
+			s.keys[key+f.Key] = first
 		}
 		e := chain[first]
 		e.Content, e.Pre, e.From = nil, 0, ""
@@ -181,18 +206,43 @@ func (s *flawless) send(user string, f trail.Frame, a *trail.Frame) {
 	}
 }
 
+// extend gives an entry its place.
+func (s *flawless) extend(conv string, e trail.Entry, count int64) trail.Entry {
+	chain := s.chains[conv]
+	var last trail.Entry
+	if len(chain) > 0 {
+		last = chain[len(chain)-1]
+	}
+	e.Conversation, e.Index, e.Pre, e.N, e.At = conv, last.Index+1, last.Index, last.N+count, last.Index+1
+	e.Message = fmt.Sprint(conv, "@", e.Index)
+	s.chains[conv] = append(chain, e)
+	return e
+}
+
 // fanOut extends the inboxes and pushes, unless the message was told before.
 func (s *flawless) fanOut(from *peer, e trail.Entry) {
-	for _, user := range s.convs[e.Conversation] {
-		in := s.inbox[user]
-		told := user + " " + e.Message
-		if s.told[told] {
-			continue
-		}
-		s.told[told] = true
+	if s.told[e.Message] {
+		return
+	}
+	s.told[e.Message] = true
+	pair, g := s.convs[e.Conversation], s.groups[e.Conversation]
+	switch {
+	case g == nil:
+		s.deliver(from, e, pair[:], true)
+	default:
+		s.deliver(from, e, g.names(), !g.large)
+	}
+}
+
+// deliver hands an entry to users, by their inboxes or beside them.
+func (s *flawless) deliver(from *peer, e trail.Entry, users []string, inbox bool) {
+	for _, user := range users {
 		shown := e
-		shown.Inbox = &trail.Place{Index: int64(len(in) + 1), Pre: int64(len(in))}
-		s.inbox[user] = append(in, shown)
+		if inbox {
+			in := s.inbox[user]
+			shown.Inbox = &trail.Place{Index: int64(len(in) + 1), Pre: int64(len(in))}
+			s.inbox[user] = append(in, shown)
+		}
 		for p := range s.links {
 			switch {
 			case p.user != user:
@@ -205,12 +255,19 @@ func (s *flawless) fanOut(from *peer, e trail.Entry) {
 	}
 }
 
-func (s *flawless) history(f trail.Frame, a *trail.Frame) {
-	chain := s.chains[f.Conversation]
+func (s *flawless) history(user string, f trail.Frame, a *trail.Frame) {
+	if !s.in(user, f.Conversation) {
+		a.Type, a.Code = "error", "forbidden"
+		return
+	}
+	chain, since := s.chains[f.Conversation], int64(0)
+	if g := s.groups[f.Conversation]; g != nil {
+		since = g.since(user) - 1
+	}
 	limit := f.Limit
 	a.Type, a.Entry.Conversation = "messages", f.Conversation
 	if after := f.AfterIndex(); after >= 0 {
-		chain = chain[min(int(after), len(chain)):]
+		chain = chain[min(int(max(after, since)), len(chain)):]
 		a.More = len(chain) > limit
 		a.Messages = chain[:min(limit, len(chain))]
 		return
@@ -218,6 +275,7 @@ func (s *flawless) history(f trail.Frame, a *trail.Frame) {
 	if f.Before > 0 {
 		chain = chain[:min(int(f.Before)-1, len(chain))]
 	}
+	chain = chain[min(int(since), len(chain)):]
 	a.More = len(chain) > limit
 	a.Messages = chain[max(0, len(chain)-limit):]
 }
@@ -243,6 +301,7 @@ func (s *flawless) rows(user string) []trail.Row {
 		rows = append(rows, trail.Row{Conversation: conv, With: with, Index: newest.Index, N: newest.N,
 			Read: read, Unread: newest.N - min(read, newest.N), At: newest.At})
 	}
+	rows = append(rows, s.groupRows(user)...)
 	slices.SortFunc(rows, func(a, b trail.Row) int {
 		if a.At != b.At {
 			return int(b.At - a.At)

@@ -32,7 +32,7 @@ func rehearse(t *testing.T, s *flawless) check.Verdict {
 	defer cancel()
 	go func() { // owned by ctx; load.Run below outlasts it
 		for range 3 {
-			time.Sleep(120 * time.Millisecond)
+			time.Sleep(500 * time.Millisecond)
 			s.cut()
 		}
 		cancel()
@@ -41,13 +41,17 @@ func rehearse(t *testing.T, s *flawless) check.Verdict {
 	if err != nil || stats.Stalls > 0 {
 		t.Fatalf("load: %+v %v", stats, err)
 	}
-	state, err := read.State(t.Context(), addr, dir, cast, rooms.All(), clock)
+	state, err := read.State(t.Context(), addr, dir, cast, rooms, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
+	state.Large = largeSize
 	v, err := check.Run(trailsIn(t, dir), state)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if stats.Recovered == 0 || stats.Groups == 0 {
+		t.Fatalf("the groups did nothing: %+v %+v", stats, v)
 	}
 	if v.Acked == 0 || v.Refused == 0 || v.Pushed == 0 {
 		t.Fatalf("the load did nothing: %+v", v)

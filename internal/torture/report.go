@@ -41,6 +41,11 @@ type Report struct {
 	Refused     int     `json:"refused"`
 	Links       int     `json:"links"`
 	LostTails   int     `json:"lost_tails"`
+	Groups      int     `json:"groups"`
+	Changes     int     `json:"changes"`   // of members, asked for
+	Switches    int     `json:"switches"`  // of groups, across the large size
+	Gaps        int     `json:"gaps"`      // in large groups, pulled
+	Recovered   int     `json:"recovered"` // links that were told to have everything
 	Seconds     float64 `json:"seconds"`
 	Seed        uint64  `json:"seed"`
 	Break       string  `json:"break,omitempty"`
@@ -88,6 +93,7 @@ func (r *runner) judge(state check.State, unrecovered error) error {
 
 func (r *Report) take(v check.Verdict) {
 	r.Acked, r.Intended, r.Stored, r.Entries = v.Acked, v.Intended, v.Stored, v.Entries
+	r.Switches = v.Switches
 	r.Pushed, r.Repeats, r.Claims, r.Refused, r.findings = v.Pushed, v.Repeats, v.Claims, v.Refused, v.Findings
 	r.Lost, r.Duplicated, r.Reordered = v.Counts[check.Lost], v.Counts[check.Duplicated], v.Counts[check.Reordered]
 	r.InboxMismatch, r.UnreadMismatch = v.Counts[check.InboxMismatch], v.Counts[check.UnreadMismatch]

@@ -108,7 +108,7 @@ func (r *runner) start() error {
 	power := r.fault != "" || r.rng.Float64() < r.power
 	r.lives++
 	l, err := spawn(birth{exe: r.exe, dir: r.dir, no: r.lives, addrs: r.addrs, power: power,
-		fault: r.fault, seed: r.rng.Uint64(), partitions: r.partitions()})
+		fault: r.fault, seed: r.rng.Uint64(), partitions: r.partitions(), large: r.large()})
 	if err != nil {
 		return fmt.Errorf("starting the server: %w", err)
 	}
@@ -125,6 +125,10 @@ func (r *runner) partitions() int {
 	}
 	return 3
 }
+
+// large is the size above which a group is large in this run: small, so that
+// the groups of the load cross it both ways.
+func (r *runner) large() int { return 4 + int(r.seed%3) }
 
 // strike waits for the moment of the blow and kills.
 func (r *runner) strike(ctx context.Context, b blow, last bool) error {
@@ -223,6 +227,7 @@ func (r *runner) stopLoad() {
 	l := <-r.loadDone
 	r.report.loadErr = l.err
 	r.report.Links, r.report.Stalls, r.report.LostTails = l.stats.Links, l.stats.Stalls, l.stats.LostTails
+	r.report.Groups, r.report.Changes, r.report.Gaps, r.report.Recovered = l.stats.Groups, l.stats.Changes, l.stats.Gaps, l.stats.Recovered
 	r.report.refusals = l.stats.Refusals
 }
 
@@ -232,7 +237,8 @@ func (r *runner) final(ctx context.Context, unrecovered error) (check.State, err
 		return check.State{}, unrecovered
 	}
 	r.tell("reading everything from the recovered server")
-	s, err := read.State(ctx, r.addrs.Listen, filepath.Join(r.dir, "trails"), r.cast, r.rooms.All(), r.clock)
+	s, err := read.State(ctx, r.addrs.Listen, filepath.Join(r.dir, "trails"), r.cast, r.rooms, r.clock)
+	s.Large = r.large()
 	if err != nil {
 		return s, fmt.Errorf("%w: %w", errUnrecovered, err)
 	}

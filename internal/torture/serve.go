@@ -110,5 +110,8 @@ func decorated(disk vfs.FS, f fault.Fault) []app.Option {
 	if f.KV != nil {
 		opts = append(opts, app.WrapKV(f.KV))
 	}
+	if f.Service != nil {
+		opts = append(opts, app.WrapService(f.Service))
+	}
 	return opts
 }

@@ -46,6 +46,7 @@ type birth struct {
 	fault      string
 	seed       uint64
 	partitions int // of each topic; 0: as shipped
+	large      int // size above which a group is large
 }
 
 // spawn starts a server.
@@ -64,8 +65,9 @@ func spawn(b birth) (*life, error) {
 	}
 	l.cmd = exec.Command(b.exe, append(command, "--data", filepath.Join(dir, "data"),
 		"--listen", addrs.Listen, "--admin", addrs.Admin, "--ports-file", l.ports)...)
+	l.cmd.Env = append(os.Environ(), fmt.Sprint("MERCHANTIM_LIMITS_LARGE_GROUP_SIZE=", b.large))
 	if b.partitions > 0 {
-		l.cmd.Env = append(os.Environ(), fmt.Sprint("MERCHANTIM_PIPELINE_SINGLE_PARTITIONS=", b.partitions),
+		l.cmd.Env = append(l.cmd.Env, fmt.Sprint("MERCHANTIM_PIPELINE_SINGLE_PARTITIONS=", b.partitions),
 			fmt.Sprint("MERCHANTIM_PIPELINE_MIXED_PARTITIONS=", b.partitions))
 	}
 	var err error

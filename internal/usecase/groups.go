@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/merchantim/merchantim/domain"
 	"github.com/merchantim/merchantim/domain/chat"
 )
@@ -45,8 +47,12 @@ func (s *Service) Create(ctx context.Context, origin domain.Origin, me domain.Us
 	if refusal := s.known(ctx, members); refusal != nil {
 		return refusal
 	}
+	entry, err := uuid.NewV7()
+	if err != nil {
+		return s.fail(err)
+	}
 	return s.Accept.Create(origin, chat.GroupID(me, key), &chat.Creation{
-		From: me, Title: title, Members: members, At: time.Now().UnixMicro(), Limits: s.Groups,
+		From: me, ID: domain.MessageID(entry), Title: title, Members: members, At: time.Now().UnixMicro(), Limits: s.Groups,
 	})
 }
 
@@ -72,8 +78,12 @@ func (s *Service) Change(ctx context.Context, origin domain.Origin, me domain.Us
 	if refusal := s.known(ctx, add); refusal != nil {
 		return refusal
 	}
+	entry, err := uuid.NewV7()
+	if err != nil {
+		return s.fail(err)
+	}
 	return s.Accept.Change(origin, id, &chat.Changing{
-		From: me, Add: add, Remove: remove, At: time.Now().UnixMicro(), Limits: s.Groups,
+		From: me, ID: domain.MessageID(entry), Add: add, Remove: remove, At: time.Now().UnixMicro(), Limits: s.Groups,
 	})
 }
 
@@ -107,6 +117,9 @@ func (s *Service) Members(ctx context.Context, me domain.UserID, id domain.Conve
 	head, err := s.Store.Chains.Roster(ctx, id)
 	if err != nil {
 		return nil, 0, s.fail(err)
+	}
+	if refusal := s.settled(ctx); refusal != nil {
+		return nil, 0, refusal
 	}
 	all := head.Members
 	from := sort.Search(len(all), func(i int) bool { return strings.Compare(string(all[i].ID), string(after)) > 0 })

@@ -24,6 +24,9 @@ func (s *Service) History(ctx context.Context, me domain.UserID, id domain.Conve
 	if err != nil {
 		return nil, false, s.fail(err)
 	}
+	if refusal := s.settled(ctx); refusal != nil {
+		return nil, false, refusal
+	}
 	for len(m) > 0 && m[0].Index < member.Since {
 		m = m[1:]
 	}
@@ -45,6 +48,9 @@ func (s *Service) HistoryAfter(ctx context.Context, me domain.UserID, id domain.
 	m, err := s.Store.Chains.After(ctx, id, after, limit+1)
 	if err != nil {
 		return nil, false, s.fail(err)
+	}
+	if refusal := s.settled(ctx); refusal != nil {
+		return nil, false, refusal
 	}
 	keep := fitting(m, limit)
 	return m[:keep], keep < len(m), nil

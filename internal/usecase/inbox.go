@@ -2,7 +2,6 @@ package usecase
 
 import (
 	"context"
-	"slices"
 
 	"github.com/merchantim/merchantim/domain"
 	"github.com/merchantim/merchantim/domain/chat"
@@ -56,7 +55,7 @@ func (s *Service) Heads(ctx context.Context, me domain.UserID) ([]Head, *domain.
 		}
 		heads[i] = Head{Conversation: id, Index: head.Last}
 	}
-	return heads, nil
+	return heads, s.settled(ctx)
 }
 
 // Position is how far a client has come, by its own account.
@@ -122,7 +121,9 @@ func (s *Service) Inbox(ctx context.Context, me domain.UserID, after uint64, lim
 	}
 	out := make([]Delivery, 0, len(items))
 	size := 0
-	for part := range slices.Chunk(items, inboxChunk) {
+	for next := inboxChunk; len(items) > 0; {
+		part := items[:min(next, len(items))]
+		items = items[len(part):]
 		texts, err := s.messages(ctx, part)
 		if err != nil {
 			return nil, 0, s.fail(err)
@@ -133,12 +134,15 @@ func (s *Service) Inbox(ctx context.Context, me domain.UserID, after uint64, lim
 			}
 			out = append(out, Delivery{Item: it, Message: texts[i]})
 		}
+		// As many as will fit, if they are like those before: every look into
+		// a chain reads a whole run of it.
+		next = max((maxPage-size)*len(out)/size, 1)
 	}
 	return out, newest, nil
 }
 
 // inboxChunk is how many messages are read before the page's size is looked at.
-const inboxChunk = 100
+const inboxChunk = 50
 
 // messages reads the entries that items point at: those of one conversation
 // together, since they stand side by side in its chain.

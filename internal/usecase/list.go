@@ -10,6 +10,7 @@ import (
 
 	"github.com/merchantim/merchantim/domain"
 	"github.com/merchantim/merchantim/domain/conversation"
+	"github.com/merchantim/merchantim/domain/user"
 	"github.com/merchantim/merchantim/internal/enc"
 	"github.com/merchantim/merchantim/internal/hot"
 )
@@ -43,17 +44,24 @@ func (s *Service) List(ctx context.Context, me domain.UserID, cursor string, sin
 	}
 	var rows []Listed
 	if since == 0 {
-		rows, err = s.recent(ctx, me, head.Large, from, limit+1)
+		rows, err = s.recent(ctx, me, &head, from, limit+1)
 	} else {
-		rows, err = s.changed(ctx, me, since, from)
+		rows, err = s.changed(ctx, me, &head, since, from)
 	}
 	if err != nil {
 		return Page{}, s.fail(err)
+	}
+	if len(head.Large) > 0 { // their rows are as of the chains
+		if refusal := s.settled(ctx); refusal != nil {
+			return Page{}, refusal
+		}
 	}
 	p := Page{Rows: rows, Version: head.Rev}
 	if len(rows) > limit {
 		p.Rows = rows[:limit]
 		p.Cursor = encodeCursor(p.Rows[limit-1].place())
+	} else {
+		s.lists.drop(me)
 	}
 	// The recent order may be ahead of the inbox.
 	p.Rows = slices.DeleteFunc(p.Rows, func(l Listed) bool { return l.Row.Index == 0 })
@@ -75,13 +83,23 @@ func compare(a, b hot.Item) int {
 
 // recent reads rows in the order of hot state. Large conversations have no
 // place of their own there, and are put in by their heads.
-func (s *Service) recent(ctx context.Context, me domain.UserID, large []domain.ConversationID, from *hot.Item, limit int) ([]Listed, error) {
-	items, err := s.top(ctx, me, from, limit+len(large))
+func (s *Service) recent(ctx context.Context, me domain.UserID, head *user.Inbox, from *hot.Item, limit int) ([]Listed, error) {
+	items, err := s.top(ctx, me, head.Rev, from, limit+len(head.Large))
 	if err != nil {
 		return nil, err
 	}
+	var shelved []placed
+	if from != nil { // the first page is all that many want: what was filled is not sorted for it
+		shelved = s.lists.at(me, head.Rev, time.Now())
+	}
+	if shelved == nil && s.lists.looked(me, len(items), time.Now()) {
+		if _, err = s.all(ctx, me, head.Rev, true); err != nil {
+			return nil, err
+		}
+		shelved = s.lists.at(me, head.Rev, time.Now())
+	}
 	var rows []Listed
-	for _, id := range large {
+	for _, id := range head.Large {
 		row, ok, err := s.row(ctx, me, id)
 		if err != nil {
 			return nil, err
@@ -92,12 +110,14 @@ func (s *Service) recent(ctx context.Context, me domain.UserID, large []domain.C
 	}
 	for _, it := range items {
 		id := domain.ConversationID([]byte(it.Member))
-		if slices.Contains(large, id) {
+		if slices.Contains(head.Large, id) {
 			continue
 		}
-		row, _, err := s.Store.Inboxes.RowOf(ctx, me, id)
-		if err != nil {
-			return nil, err
+		row, ok := find(shelved, id)
+		if !ok {
+			if row, _, err = s.Store.Inboxes.RowOf(ctx, me, id); err != nil {
+				return nil, err
+			}
 		}
 		rows = append(rows, Listed{id, row, it.Score})
 	}
@@ -117,15 +137,21 @@ func (s *Service) row(ctx context.Context, me domain.UserID, id domain.Conversat
 }
 
 // changed reads the rows that changed after a version, in the order of the list.
-func (s *Service) changed(ctx context.Context, me domain.UserID, since uint64, from *hot.Item) ([]Listed, error) {
-	var rows []Listed
-	err := s.Store.Inboxes.Rows(ctx, me, func(id domain.ConversationID, row conversation.Row) {
-		if row.Index > 0 && (row.Rev > since || row.Large) {
-			rows = append(rows, Listed{id, row, row.At})
+func (s *Service) changed(ctx context.Context, me domain.UserID, head *user.Inbox, since uint64, from *hot.Item) ([]Listed, error) {
+	var err error
+	all := table{s.lists.at(me, head.Rev, time.Now())}
+	if all[0] == nil {
+		if all, err = s.all(ctx, me, head.Rev, from != nil); err != nil {
+			return nil, err
 		}
-	})
-	if err != nil {
-		return nil, err
+	}
+	var rows []Listed
+	for _, part := range all {
+		for i := range part {
+			if row := &part[i].row; row.Index > 0 && (row.Rev > since || row.Large) {
+				rows = append(rows, Listed{part[i].id, *row, row.At})
+			}
+		}
 	}
 	for i := range rows {
 		if l := &rows[i]; l.Row.Large {
@@ -142,12 +168,28 @@ func (s *Service) changed(ctx context.Context, me domain.UserID, since uint64, f
 	return rows, nil
 }
 
+// all reads every row of a user. If they are to be kept for further pages, the
+// list is long and has not changed since the revision, the shelf has them.
+func (s *Service) all(ctx context.Context, me domain.UserID, rev uint64, keep bool) (rows table, err error) {
+	err = s.Store.Inboxes.Rows(ctx, me, func(id domain.ConversationID, row conversation.Row) {
+		rows = rows.add(placed{id, row})
+	})
+	if err != nil || !keep || rows.len() <= shelfAfter {
+		return rows, err
+	}
+	head, err := s.Store.Inboxes.Head(ctx, me)
+	if err == nil && head.Rev == rev {
+		s.lists.put(me, rev, rows, time.Now())
+	}
+	return rows, err
+}
+
 // fillAtMost bounds how often a list is filled that is forgotten at once, since
 // others need the memory.
 const fillAtMost = 3
 
 // top reads hot state, filling it from the store when it is not there.
-func (s *Service) top(ctx context.Context, me domain.UserID, from *hot.Item, limit int) ([]hot.Item, error) {
+func (s *Service) top(ctx context.Context, me domain.UserID, rev uint64, from *hot.Item, limit int) ([]hot.Item, error) {
 	set := string(me)
 	for range fillAtMost {
 		items, err := s.Recents.Top(ctx, set, from, limit)
@@ -157,20 +199,36 @@ func (s *Service) top(ctx context.Context, me domain.UserID, from *hot.Item, lim
 		if err := s.Recents.Begin(ctx, set); err != nil {
 			return nil, err
 		}
-		var all []hot.Item
-		err = s.Store.Inboxes.Rows(ctx, me, func(id domain.ConversationID, row conversation.Row) {
-			if row.Index > 0 {
-				all = append(all, hot.Item{Member: string(id[:]), Score: row.At})
-			}
-		})
+		rows, err := s.all(ctx, me, rev, true)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.Recents.Fill(ctx, set, all); err != nil && !errors.Is(err, hot.ErrNotFilled) {
+		if err := s.Recents.Fill(ctx, set, ranked(rows)); err != nil && !errors.Is(err, hot.ErrNotFilled) {
 			return nil, err
 		}
 	}
 	return nil, &domain.Error{Code: domain.Overloaded, Message: "Too many lists are read at once.", Retry: time.Second}
+}
+
+// ranked are the rows that have a place in the list, as hot state keeps them.
+// The members share one string: a long list is forgotten as a whole.
+func ranked(rows table) []hot.Item {
+	const size = len(domain.ConversationID{})
+	n := rows.len()
+	ids, items := make([]byte, 0, n*size), make([]hot.Item, 0, n)
+	for _, part := range rows {
+		for i := range part {
+			if row := &part[i].row; row.Index > 0 {
+				ids = append(ids, part[i].id[:]...)
+				items = append(items, hot.Item{Score: row.At})
+			}
+		}
+	}
+	members := string(ids)
+	for i := range items {
+		items[i].Member = members[i*size : (i+1)*size]
+	}
+	return items
 }
 
 func encodeCursor(it hot.Item) string {

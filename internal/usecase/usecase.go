@@ -21,7 +21,12 @@ type Service struct {
 	Store   *store.Store
 	Recents hot.Recents
 	Groups  chat.Limits
+	// Durable waits until all that can be read by now is durable: what a client
+	// was shown is never lost. Inboxes and rows are durable when they can be read.
+	Durable func(ctx context.Context) error
 	Log     *slog.Logger
+
+	lists shelf
 }
 
 // Send hands messages to the log; see pipeline.Accept. Each answer comes through the
@@ -37,6 +42,23 @@ func (s *Service) Check(ctx context.Context, me domain.UserID, id domain.Convers
 	return refusal
 }
 
+// CheckSend is Check for a message. Whoever has left may repeat what he sent
+// before, and gets the first answer again; so single decides.
+func (s *Service) CheckSend(ctx context.Context, me domain.UserID, id domain.ConversationID) *domain.Error {
+	refusal := s.Check(ctx, me, id)
+	if refusal == nil || refusal.Code != domain.Forbidden {
+		return refusal
+	}
+	_, was, err := s.Store.Inboxes.RowOf(ctx, me, id)
+	if err != nil {
+		return s.fail(err)
+	}
+	if was {
+		return nil
+	}
+	return refusal
+}
+
 // member is the caller as a member of a conversation.
 func (s *Service) member(ctx context.Context, me domain.UserID, id domain.ConversationID) (chat.Member, *domain.Error) {
 	head, member, ok, err := s.Store.Chains.Membership(ctx, id, me)
@@ -49,6 +71,14 @@ func (s *Service) member(ctx context.Context, me domain.UserID, id domain.Conver
 		return member, domain.Refuse(domain.Forbidden, "You are not a member of this conversation.")
 	}
 	return member, nil
+}
+
+// settled waits until what was read of a chain may be shown.
+func (s *Service) settled(ctx context.Context) *domain.Error {
+	if err := s.Durable(ctx); err != nil {
+		return s.fail(err)
+	}
+	return nil
 }
 
 // fail turns what went wrong below into what a client is told.

@@ -73,16 +73,8 @@ type Entry struct {
 // newest is the newest of the inbox, not of this page.
 func AppendEntries(dst, id []byte, entries []Entry, newest uint64) []byte {
 	dst = appendAnswer(dst, `{"type":"entries","id":`, id)
-	dst = append(dst, `,"entries":[`...)
-	for i := range entries {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, '{')
-		dst = appendInbox(dst, entries[i].InboxIndex, entries[i].InboxPre)
-		dst = AppendMsgTail(dst, &entries[i].Message)
-	}
-	dst = append(dst, `],"newest":`...)
+	dst = appendEntries(append(dst, `,"entries":`...), entries)
+	dst = append(dst, `,"newest":`...)
 	dst = strconv.AppendUint(dst, newest, 10)
 	return append(dst, '}')
 }
@@ -209,6 +201,31 @@ func AppendHeads(dst, id []byte, heads []HeadOf) []byte {
 		}
 		dst = AppendUUID(append(dst, `{"conversation":"`...), h.Conversation)
 		dst = strconv.AppendUint(append(dst, `","index":`...), h.Index, 10)
+		dst = append(dst, '}')
+	}
+	return append(dst, `]}`...)
+}
+
+// Seen is whether a user has a link.
+type Seen struct {
+	User   string `json:"user"`
+	Online bool   `json:"online"`
+}
+
+// AppendPresence appends the answer to presence, or with an empty id the push
+// that tells of changes.
+func AppendPresence(dst, id []byte, users []Seen) []byte {
+	dst = append(dst, `{"type":"presence",`...)
+	if len(id) > 0 {
+		dst = append(appendString(append(dst, `"id":`...), id), ',')
+	}
+	dst = append(dst, `"users":[`...)
+	for i, u := range users {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(append(dst, `{"user":`...), u.User)
+		dst = strconv.AppendBool(append(dst, `,"online":`...), u.Online)
 		dst = append(dst, '}')
 	}
 	return append(dst, `]}`...)

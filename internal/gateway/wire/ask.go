@@ -66,6 +66,17 @@ func AppendListHeads(dst []byte, id string) []byte {
 	return append(appendAnswer(dst, `{"type":"heads","id":`, id), '}')
 }
 
+// AppendAskPresence appends a request for the presence of users, and to be
+// told of their changes if watch is set.
+func AppendAskPresence(dst []byte, id string, users []string, watch bool) []byte {
+	dst = appendAnswer(dst, `{"type":"presence","id":`, id)
+	dst = appendNames(append(dst, `,"users":`...), users)
+	if watch {
+		dst = append(dst, `,"watch":true`...)
+	}
+	return append(dst, '}')
+}
+
 // AppendOpen appends a request for the conversation with another user.
 func AppendOpen(dst []byte, id, with string) []byte {
 	dst = appendAnswer(dst, `{"type":"open","id":`, id)

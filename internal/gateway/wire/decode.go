@@ -25,13 +25,16 @@ const (
 	fAdd
 	fRemove
 	fSince
+	fUsers
+	fWatch
 	fieldCount
 )
 
 var fieldNames = [fieldCount]string{"", "type", "id", "token", "device", "with", "conversation",
-	"key", "after", "before", "content", "text", "limit", "cursor", "index", "inbox", "title", "members", "add", "remove", "since"}
+	"key", "after", "before", "content", "text", "limit", "cursor", "index", "inbox", "title", "members", "add", "remove", "since",
+	"users", "watch"}
 
-func fieldOf(key []byte) field {
+func fieldOf(key []byte) field { //nolint:gocyclo,funlen // a table, which the compiler makes a search of
 	switch string(key) {
 	case "type":
 		return fType
@@ -73,6 +76,10 @@ func fieldOf(key []byte) field {
 		return fRemove
 	case "since":
 		return fSince
+	case "users":
+		return fUsers
+	case "watch":
+		return fWatch
 	}
 	return fNone
 }

@@ -35,6 +35,9 @@ func TestEveryRequestIsRead(t *testing.T) {
 		{`{"type":"inbox","id":"5","after":17,"limit":500}`,
 			Frame{Type: Inbox, ID: b("5"), After: 17, HasAfter: true, Limit: 500}},
 		{`{"type":"list","id":"6","cursor":"","limit":1}`, Frame{Type: List, ID: b("6"), Cursor: b(""), Limit: 1}},
+		{`{"type":"presence","id":"9","users":["bob","carol"],"watch":true}`,
+			Frame{Type: Presence, ID: b("9"), Users: []string{"bob", "carol"}, Watch: true}},
+		{`{"type":"presence","id":"9","users":["bob"],"watch":false}`, Frame{Type: Presence, ID: b("9"), Users: []string{"bob"}}},
 		{`{"type":"list","id":"6"}`, Frame{Type: List, ID: b("6"), Limit: 50}},
 		{`{"type":"read","id":"7","conversation":"` + conv + `","index":9007199254740991}`,
 			Frame{Type: Read, ID: b("7"), Conversation: convID, Index: MaxIndex}},
@@ -139,6 +142,13 @@ func TestFaultyFramesAreRefusedByName(t *testing.T) {
 		{`{"type":"inbox","id":"1","after":9007199254740992}`, CodeInvalid, "after", "1"},
 		{`{"type":"inbox","id":"1","after":1,"limit":501}`, CodeInvalid, "limit", "1"},
 		{`{"type":"list","id":"1","cursor":"` + strings.Repeat("c", 513) + `"}`, CodeInvalid, "cursor", "1"},
+		{`{"type":"presence","id":"1"}`, CodeInvalid, "users", "1"},
+		{`{"type":"presence","id":"1","users":"bob"}`, CodeInvalid, "users", "1"},
+		{`{"type":"presence","id":"1","users":["bob",7]}`, CodeInvalid, "users", "1"},
+		{`{"type":"presence","id":"1","users":["b b"]}`, CodeInvalid, "users", "1"},
+		{`{"type":"presence","id":"1","users":[` + strings.Repeat(`"b",`, MaxPresence) + `"b"]}`, CodeInvalid, "users", "1"},
+		{`{"type":"presence","id":"1","users":["bob"],"watch":"true"}`, CodeInvalid, "watch", "1"},
+		{`{"type":"presence","id":"1","users":["bob"],"watch":1}`, CodeInvalid, "watch", "1"},
 		{`{"type":"read","id":"1","conversation":"` + conv + `","index":0}`, CodeInvalid, "index", "1"},
 	}
 	var d Decoder

@@ -1,5 +1,6 @@
 // Package wire is the text of the long link, subprotocol merchantim.v1.json:
-// the frames of docs/protocol.md, read and written. It knows nothing of
+// the frames of docs/protocol.md, read and written; and that of the short link,
+// whose bodies are the same JSON without a frame around it. It knows nothing of
 // sockets, users or storage.
 //
 // What it promises. A Decoder reads a client's frame in one pass without

@@ -29,7 +29,9 @@ const (
 	CloseBadFrame        = 4400 // not of this protocol
 	CloseUnauthenticated = 4401 // token bad or expired
 	CloseIdle            = 4408 // no frame for too long, or no hello in time
+	CloseReplaced        = 4409 // a newer link of the same device took its place
 	CloseTooSlow         = 4410 // unsent bytes over the limit
+	CloseTooFast         = 4429 // frames go on although they are refused as too many
 	CloseUnavailable     = 4503 // the server refuses work for now
 )
 

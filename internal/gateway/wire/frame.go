@@ -24,6 +24,7 @@ const (
 	MaxTitle       = 200  // bytes of a group's title
 	MaxMembers     = 1000 // members of a page
 	DefaultMembers = 200
+	MaxPresence    = 100 // users asked for in one request
 )
 
 // Type is a request's type.
@@ -44,10 +45,11 @@ const (
 	Change
 	Members
 	Heads
+	Presence
 )
 
 var typeNames = [...]string{"unknown", "hello", "open", "send", "history", "inbox", "list", "read", "ping",
-	"create", "change", "members", "heads"}
+	"create", "change", "members", "heads", "presence"}
 
 // String returns the type as the wire spells it.
 func (t Type) String() string {
@@ -55,6 +57,15 @@ func (t Type) String() string {
 		return typeNames[t]
 	}
 	return typeNames[Unknown]
+}
+
+// Types returns every type of request, for tables that must have them all.
+func Types() []Type {
+	all := make([]Type, 0, len(typeNames)-1)
+	for t := range typeNames[1:] {
+		all = append(all, Type(t+1))
+	}
+	return all
 }
 
 // KindText is the one kind of content that a client may send today.
@@ -77,8 +88,9 @@ type Frame struct {
 	HeadSum    uint64 // hello: of the position
 
 	Title  []byte   // create: may be too long
-	Users  []string // create: members; change: to be added
+	Users  []string // create: members; change: to be added; presence: asked for
 	Remove []string // change: to be removed
+	Watch  bool     // presence: tell of changes, too
 
 	Conversation [16]byte // send, history, read, change, members
 	Key          []byte   // send, create

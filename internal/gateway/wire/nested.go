@@ -14,7 +14,7 @@ func (d *Decoder) create(f *Frame) (err *Error) {
 			return err
 		}
 	}
-	f.Users, err = d.users(fMembers)
+	f.Users, err = d.users(fMembers, MaxNamed)
 	return err
 }
 
@@ -22,10 +22,10 @@ func (d *Decoder) change(f *Frame) (err *Error) {
 	if f.Conversation, err = d.conversation(); err != nil {
 		return err
 	}
-	if f.Users, err = d.users(fAdd); err != nil {
+	if f.Users, err = d.users(fAdd, MaxNamed); err != nil {
 		return err
 	}
-	f.Remove, err = d.users(fRemove)
+	f.Remove, err = d.users(fRemove, MaxNamed)
 	return err
 }
 
@@ -42,8 +42,25 @@ func (d *Decoder) page(f *Frame) (err *Error) {
 	return err
 }
 
-// users reads a list of names, none if the field is absent.
-func (d *Decoder) users(at field) ([]string, *Error) {
+func (d *Decoder) presence(f *Frame) (err *Error) {
+	if !d.has(fUsers) {
+		return invalid("users", "must be a list of users")
+	}
+	if f.Users, err = d.users(fUsers, MaxPresence); err != nil {
+		return err
+	}
+	if d.has(fWatch) {
+		v := d.top[fWatch]
+		if v.kind != boolean {
+			return invalid("watch", "must be true or false")
+		}
+		f.Watch = d.b[v.start] == 't'
+	}
+	return nil
+}
+
+// users reads a list of at most so many names, none if the field is absent.
+func (d *Decoder) users(at field, most int) ([]string, *Error) {
 	if !d.has(at) {
 		return nil, nil
 	}
@@ -52,7 +69,7 @@ func (d *Decoder) users(at field) ([]string, *Error) {
 	if v.kind != array || json.Unmarshal(d.b[v.start:v.end], &names) != nil {
 		return nil, invalid(fieldNames[at], "must be a list of users")
 	}
-	if len(names) > MaxNamed {
+	if len(names) > most {
 		return nil, invalid(fieldNames[at], "names too many users")
 	}
 	for _, n := range names {

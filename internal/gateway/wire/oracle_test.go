@@ -78,15 +78,16 @@ var oracleSteps = map[string][]func(*reading){
 	"read": {(*reading).conversation, func(o *reading) { o.f.Index = o.integer("index", 1, MaxIndex) }},
 	"ping": {},
 	"create": {func(o *reading) { o.f.Key = o.match("key", keyRE) }, (*reading).title,
-		func(o *reading) { o.f.Users = o.users("members") }},
-	"change": {(*reading).conversation, func(o *reading) { o.f.Users = o.users("add") },
-		func(o *reading) { o.f.Remove = o.users("remove") }},
+		func(o *reading) { o.f.Users = o.users("members", MaxNamed) }},
+	"change": {(*reading).conversation, func(o *reading) { o.f.Users = o.users("add", MaxNamed) },
+		func(o *reading) { o.f.Remove = o.users("remove", MaxNamed) }},
 	"members": {(*reading).conversation, func(o *reading) {
 		if o.has("cursor") {
 			o.f.Cursor = o.match("cursor", nameRE)
 		}
 	}, func(o *reading) { o.limit(DefaultMembers, MaxMembers) }},
-	"heads": {},
+	"heads":    {},
+	"presence": {(*reading).presence},
 }
 
 func (o *reading) title() {
@@ -105,11 +106,21 @@ func (o *reading) since() {
 	}
 }
 
-func (o *reading) users(name string) (names []string) {
+func (o *reading) presence() {
+	if !o.has("users") {
+		o.fault = "users"
+		return
+	}
+	if o.f.Users = o.users("users", MaxPresence); o.fault == "" && o.has("watch") && json.Unmarshal(o.m["watch"], &o.f.Watch) != nil {
+		o.fault = "watch"
+	}
+}
+
+func (o *reading) users(name string, most int) (names []string) {
 	if !o.has(name) {
 		return nil
 	}
-	if json.Unmarshal(o.m[name], &names) != nil || len(names) > MaxNamed {
+	if json.Unmarshal(o.m[name], &names) != nil || len(names) > most {
 		o.fault = name
 		return nil
 	}

@@ -30,6 +30,7 @@ type Received struct {
 	Members       []Member `json:"members"`       // members
 	Total         int      `json:"total"`         // members
 	Heads         []Shown  `json:"heads"`         // heads: conversation and index
+	Users         []Seen   `json:"users"`         // presence
 
 	Code    Code  `json:"code"`     // error
 	Retry   bool  `json:"retry"`    // error

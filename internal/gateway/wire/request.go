@@ -14,7 +14,12 @@ func (d *Decoder) request(f *Frame) *Error {
 	if f.ID == nil {
 		return invalid("id", "must be 1 to 64 printable ASCII characters")
 	}
-	switch t {
+	return d.own(f)
+}
+
+// own reads the fields that only the frame's type has.
+func (d *Decoder) own(f *Frame) (err *Error) {
+	switch f.Type {
 	case Hello:
 		return d.hello(f)
 	case Open:
@@ -36,6 +41,8 @@ func (d *Decoder) request(f *Frame) *Error {
 		return d.change(f)
 	case Members:
 		return d.page(f)
+	case Presence:
+		return d.presence(f)
 	}
 	return nil // ping and heads have no more
 }
@@ -66,6 +73,8 @@ func typeOf(name []byte) Type {
 		return Members
 	case "heads":
 		return Heads
+	case "presence":
+		return Presence
 	}
 	return Unknown
 }

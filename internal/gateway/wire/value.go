@@ -1,7 +1,5 @@
 package wire
 
-import "strconv"
-
 // has reports whether the frame has a field that is not null.
 func (d *Decoder) has(f field) bool { return d.top[f].kind > null }
 
@@ -44,19 +42,10 @@ func (d *Decoder) conversation() ([16]byte, *Error) {
 // are refused.
 func (d *Decoder) integer(f field, min, max uint64) (uint64, *Error) {
 	v := d.top[f]
-	text := d.b[v.start:v.end]
-	if v.kind == number && len(text) <= 16 { // 2^53 has 16 digits
-		n, ok := uint64(0), true
-		for _, c := range text {
-			ok = ok && '0' <= c && c <= '9'
-			n = n*10 + uint64(c-'0')
-		}
-		if ok && min <= n && n <= max {
-			return n, nil
-		}
+	if n, ok := digits(d.b[v.start:v.end]); ok && v.kind == number && min <= n && n <= max {
+		return n, nil
 	}
-	return 0, invalid(fieldNames[f], "must be an integer from "+
-		strconv.FormatUint(min, 10)+" to "+strconv.FormatUint(max, 10))
+	return 0, notInteger(fieldNames[f], min, max)
 }
 
 func (d *Decoder) limit(byDefault, max int) (int, *Error) {

@@ -11,7 +11,9 @@ import (
 
 	"github.com/merchantim/merchantim/domain"
 	"github.com/merchantim/merchantim/domain/chat"
+	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
+	"github.com/merchantim/merchantim/internal/presence"
 )
 
 // conn is one connection. Fields without a lock named belong to its reader.
@@ -19,11 +21,19 @@ type conn struct {
 	hub *Hub
 	ws  *websocket.Conn
 	id  uint64
+	tcp *limit.Conn // the connection below; nil: it came past no gate
 
 	user    domain.UserID // set once, before bind
-	heard   atomic.Int64  // unix milliseconds of the newest message
-	expires atomic.Int64  // unix seconds when the token ends; 0: no hello yet
-	began   int64         // unix milliseconds of the connection's begin
+	device  string        // set with it
+	quota   *limit.User   // what the user may still do
+	watcher *presence.Watcher
+	heard   atomic.Int64 // unix milliseconds of the newest message
+	expires atomic.Int64 // unix seconds when the token ends; 0: no hello yet
+	began   int64        // unix milliseconds of the connection's begin
+
+	at     int64        // the hub's clock when the current message came
+	frames limit.Bucket // frames of this link
+	excess limit.Bucket // frames that may be refused as too many
 
 	dec     wire.Decoder
 	frame   wire.Frame

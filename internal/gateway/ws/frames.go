@@ -35,7 +35,11 @@ func (p *messagePool) put(b *bytes.Buffer) {
 // other request sees those before it on their way.
 func (c *conn) handle(line []byte) bool {
 	f := &c.frame
-	if err := c.dec.Next(line, f); err != nil {
+	err := c.dec.Next(line, f)
+	if wait := c.frames.Take(c.hub.opt.Frames, c.at, 1); wait > 0 {
+		return c.tooFast(f, wait)
+	}
+	if err != nil {
 		c.malformed(f, err)
 		return true
 	}
@@ -61,7 +65,11 @@ func (c *conn) handle(line []byte) bool {
 		return true
 	}
 	c.flush()
-	if refusal := c.ask(f); refusal != nil {
+	refusal := c.may(f)
+	if refusal == nil {
+		refusal = c.ask(f)
+	}
+	if refusal != nil {
 		c.refuse(f.ID, refusal)
 	}
 	return true
@@ -103,6 +111,9 @@ func (c *conn) checkSend(f *wire.Frame) *domain.Error {
 	if refusal := chat.CheckText(f.Text, c.hub.opt.MaxText); refusal != nil {
 		return refusal
 	}
+	if wait := c.quota.Send(c.at); wait > 0 {
+		return slower("You send too fast.", wait)
+	}
 	if int(c.inflight.Load()) >= c.hub.opt.MaxInflight {
 		return &domain.Error{
 			Code: domain.Overloaded, Message: "Too many sends are unanswered.", Retry: 100 * time.Millisecond,
@@ -111,7 +122,7 @@ func (c *conn) checkSend(f *wire.Frame) *domain.Error {
 	if _, ok := c.member[f.Conversation]; ok {
 		return nil
 	}
-	if refusal := c.hub.opt.Service.Check(context.Background(), c.user, f.Conversation); refusal != nil {
+	if refusal := c.hub.opt.Service.CheckSend(context.Background(), c.user, f.Conversation); refusal != nil {
 		return refusal
 	}
 	if c.member == nil || len(c.member) >= maxMember {
@@ -138,6 +149,11 @@ func (c *conn) flush() {
 			c.inflight.Add(-1)
 			c.refuse(c.pending[i].Origin.Request, refusal)
 		}
+		if refusal.Code == domain.Overloaded {
+			c.hub.opt.Users.Shed.Refused()
+		}
+	} else {
+		c.hub.opt.Users.Shed.Took(len(c.pending))
 	}
 	clear(c.pending)
 	c.pending, c.arena = c.pending[:0], c.arena[:0]
@@ -172,6 +188,8 @@ func (c *conn) ask(f *wire.Frame) *domain.Error {
 		return c.members(ctx, f, id)
 	case wire.Heads:
 		return c.heads(ctx, f)
+	case wire.Presence:
+		return c.presence(ctx, f)
 	}
 	return domain.Refuse("unknown_type", "This type of frame is not known.")
 }

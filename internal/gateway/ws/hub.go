@@ -17,9 +17,10 @@ import (
 	"time"
 
 	"github.com/merchantim/merchantim/domain"
+	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/metrics"
-	"github.com/merchantim/merchantim/internal/usecase"
+	"github.com/merchantim/merchantim/internal/presence"
 )
 
 // Options of a Hub.
@@ -35,14 +36,31 @@ type Options struct {
 	MaxConns     int
 	MaxText      int
 
+	Frames    limit.Rate   // of one link
+	Users     *limit.Users // rates of users, for all their links
+	UserLinks int          // links of one user; 0: no limit
+	// Load is how far the server is behind its log: at 1 it refuses everyone.
+	Load     func() float64
+	Presence Presence
+
 	// Verify checks a token and returns its user and end.
 	Verify func(token string) (domain.UserID, time.Time, error)
 	// Welcome makes sure that a user exists who has a good token.
 	Welcome func(ctx context.Context, user domain.UserID) error
 	Epoch   func() string
-	Service *usecase.Service
+	Service Service
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
+}
+
+// Presence knows who has a link, on whichever node; see package presence.
+type Presence interface {
+	Enter(user domain.UserID)
+	Leave(user domain.UserID)
+	Ask(users []domain.UserID) []presence.State
+	Watcher(tell func([]presence.State)) *presence.Watcher
+	Watch(w *presence.Watcher, users []domain.UserID, answer func([]presence.State)) error
+	Drop(w *presence.Watcher)
 }
 
 const shards = 64
@@ -54,6 +72,7 @@ type Hub struct {
 	open  atomic.Int64
 	wg    sync.WaitGroup // one a connection, and the sweeper
 	stop  chan struct{}
+	began time.Time
 	seed  maphash.Seed
 	conns [shards]connShard
 	users [shards]userShard
@@ -83,7 +102,7 @@ type counters struct {
 
 // NewHub makes a hub and starts its sweeper; Close ends both.
 func NewHub(opt Options) *Hub {
-	h := &Hub{opt: opt, seed: maphash.MakeSeed(), stop: make(chan struct{})}
+	h := &Hub{opt: opt, began: time.Now(), seed: maphash.MakeSeed(), stop: make(chan struct{})}
 	// A number is never given again, not even by the next process.
 	h.next.Store(uint64(time.Now().UnixMilli()) << 20)
 	for i := range shards {
@@ -97,8 +116,9 @@ func NewHub(opt Options) *Hub {
 		sent: m.FramesOut.Get("sent"), msg: m.FramesOut.Get("msg"),
 		own: m.FramesOut.Get("own"), pong: m.FramesOut.Get("pong"),
 	}
-	h.wg.Add(1)
+	h.wg.Add(2)
 	go h.sweep()
+	go h.shed()
 	return h
 }
 
@@ -141,37 +161,10 @@ func (h *Hub) leave(c *conn) {
 	s.mu.Lock()
 	delete(s.byID, c.id)
 	s.mu.Unlock()
-	if c.user != "" {
-		h.unbind(c)
-	}
+	h.signOff(c)
 	h.opt.Metrics.Connections.Dec()
 	h.open.Add(-1)
 	h.wg.Done()
-}
-
-// bind makes a connection receive the pushes of its user.
-func (h *Hub) bind(c *conn) {
-	s := h.userShard(c.user)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byUser[c.user] = append(s.byUser[c.user][:len(s.byUser[c.user]):len(s.byUser[c.user])], c)
-}
-
-func (h *Hub) unbind(c *conn) {
-	s := h.userShard(c.user)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var rest []*conn
-	for _, other := range s.byUser[c.user] {
-		if other != c {
-			rest = append(rest, other)
-		}
-	}
-	if len(rest) == 0 {
-		delete(s.byUser, c.user)
-	} else {
-		s.byUser[c.user] = rest
-	}
 }
 
 func (h *Hub) find(id uint64) *conn {
@@ -213,6 +206,7 @@ func (h *Hub) sweep() {
 		select {
 		case now := <-tick.C:
 			h.each(func(c *conn) { c.check(now) })
+			h.opt.Users.Forget(h.clock())
 		case <-h.stop:
 			return
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/merchantim/merchantim/domain"
+	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/usecase"
 )
@@ -23,20 +24,22 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no connection can be taken now", http.StatusServiceUnavailable)
 		return
 	}
+	now := time.Now().UnixMilli()
+	c := &conn{hub: h, tcp: limit.ConnOf(r.Context()), began: now}
+	c.heard.Store(now)
+	c.done = c.lost
 	ws, err := websocket.Accept(small{w}, r, &websocket.AcceptOptions{
 		Subprotocols:    []string{wire.Subprotocol},
 		OriginPatterns:  h.opt.Origins,
 		CompressionMode: websocket.CompressionDisabled,
+		OnPingReceived:  c.pinged,
 	})
 	if err != nil { // Accept has answered
 		h.open.Add(-1)
 		h.wg.Done()
 		return
 	}
-	now := time.Now().UnixMilli()
-	c := &conn{hub: h, ws: ws, began: now}
-	c.heard.Store(now)
-	c.done = c.lost
+	c.ws = ws
 	if !h.enter(c) {
 		c.shut(wire.CloseGoingAway, "the server goes away")
 	}
@@ -60,6 +63,7 @@ func (c *conn) read() {
 			return
 		}
 		c.heard.Store(time.Now().UnixMilli())
+		c.at = c.hub.clock()
 		ok := c.message(message.Bytes())
 		message.Reset()
 		messages.put(message)
@@ -96,11 +100,11 @@ func (c *conn) message(m []byte) bool {
 		c.shut(wire.CloseTooBig, "too many frames in one message")
 		return false
 	}
-	for {
-		line, ok := lines.Next()
-		if !ok {
-			break
-		}
+	line, ok := lines.Next()
+	if !ok && !c.blank() {
+		return false
+	}
+	for ; ok; line, ok = lines.Next() {
 		if !c.handle(line) {
 			return false
 		}
@@ -146,11 +150,15 @@ func (c *conn) hello(f *wire.Frame) bool {
 		c.finish(wire.CloseUnavailable, "try again")
 		return false
 	}
-	c.user = user
 	c.mu.Lock()
 	c.holding = true
 	c.mu.Unlock()
-	c.hub.bind(c)
+	c.user, c.device = user, string(f.Device)
+	if !c.hub.signOn(c) {
+		c.refuse(f.ID, &domain.Error{Code: domain.Overloaded, Message: "You have too many links.", Retry: fullRetry})
+		c.finish(wire.CloseUnavailable, "too many links of this user")
+		return false
+	}
 	state, missed, recovered, refusal := c.resume(ctx, f)
 	if refusal != nil {
 		c.refuse(f.ID, refusal)
@@ -168,5 +176,6 @@ func (c *conn) hello(f *wire.Frame) bool {
 	}
 	c.release()
 	c.expires.Store(expires.Unix())
+	c.tcp.Through()
 	return true
 }

@@ -16,8 +16,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/metrics"
+	"github.com/merchantim/merchantim/internal/presence"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -92,6 +94,9 @@ func hub(t *testing.T, change func(*Options)) (*Hub, string) {
 		Node: 1, Heartbeat: time.Minute, HelloTimeout: time.Minute, WriteTimeout: time.Minute, MaxMessage: 1 << 16,
 		MaxInflight: 10, QueueBytes: 1 << 20, MaxConns: 100, MaxText: 100, Metrics: metrics.New(prometheus.NewRegistry()),
 	}
+	board := presence.New(presence.Options{Grace: time.Second, Pause: time.Second})
+	t.Cleanup(board.Close)
+	o.Users, o.Presence, o.Load = limit.NewUsers(limit.Rates{}), board, func() float64 { return 0 }
 	if change != nil {
 		change(&o)
 	}

@@ -33,16 +33,14 @@ func compare(a, b hot.Item) int {
 // newRanking copies items; of a member that comes twice the higher score wins.
 func newRanking(items []hot.Item) *ranking {
 	r := &ranking{scores: make(map[string]int64, len(items))}
-	for _, it := range items {
-		if old, ok := r.scores[it.Member]; !ok || old < it.Score {
-			r.scores[it.Member] = it.Score
-		}
-	}
-	sorted := make([]hot.Item, 0, len(r.scores))
-	for m, s := range r.scores {
-		sorted = append(sorted, hot.Item{Member: m, Score: s})
-	}
+	sorted := slices.Clone(items)
 	slices.SortFunc(sorted, compare)
+	for _, it := range sorted {
+		r.scores[it.Member] = it.Score // the highest comes last
+	}
+	if len(r.scores) < len(sorted) {
+		sorted = slices.DeleteFunc(slices.Compact(sorted), func(it hot.Item) bool { return r.scores[it.Member] != it.Score })
+	}
 	for b := range slices.Chunk(sorted, blockItems) {
 		r.blocks = append(r.blocks, slices.Clone(b)) // else the first block left keeps all alive
 	}

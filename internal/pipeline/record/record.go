@@ -43,7 +43,7 @@ const (
 type Single struct {
 	Kind    Kind
 	Origin  domain.Origin
-	Send    chat.Send       // others than Send: only Conversation, From and At
+	Send    chat.Send       // Open: only Conversation, From and At; Create, Change: and ID
 	Title   string          // Create
 	Members []domain.UserID // Open, Create; Change: to be added
 	Removed []domain.UserID // Change
@@ -73,14 +73,14 @@ func AppendCreate(dst []byte, origin domain.Origin, g *chat.Creation) []byte {
 	dst = head(dst, Create, origin, g.At)
 	dst = enc.Bytes(dst, g.From)
 	dst = enc.Bytes(dst, g.Title)
-	return appendLimits(appendUsers(dst, g.Members), g.Limits)
+	return append(appendLimits(appendUsers(dst, g.Members), g.Limits), g.ID[:]...)
 }
 
 // AppendChange encodes a change of a group's members.
 func AppendChange(dst []byte, origin domain.Origin, c *chat.Changing) []byte {
 	dst = head(dst, Change, origin, c.At)
 	dst = enc.Bytes(dst, c.From)
-	return appendLimits(appendUsers(appendUsers(dst, c.Add), c.Remove), c.Limits)
+	return append(appendLimits(appendUsers(appendUsers(dst, c.Add), c.Remove), c.Limits), c.ID[:]...)
 }
 
 func appendLimits(dst []byte, l chat.Limits) []byte {
@@ -137,10 +137,10 @@ func DecodeSingle(key, value []byte, s *Single) error {
 	case Create:
 		s.Title = string(r.Bytes())
 		s.Members = readUsers(&r)
-		s.Limits = readLimits(&r)
+		s.Limits, s.Send.ID = readLimits(&r), r.ID()
 	case Change:
 		s.Members, s.Removed = readUsers(&r), readUsers(&r)
-		s.Limits = readLimits(&r)
+		s.Limits, s.Send.ID = readLimits(&r), r.ID()
 	default:
 		return fmt.Errorf("%w: kind %d", ErrUnknown, s.Kind)
 	}

@@ -40,9 +40,9 @@ var examples = map[string]struct {
 		Concerned: []Concerned{{"ann", Stays}, {"bob", Joins}, {"eve", Goes}}}},
 	"follow": {mixed: &Mixed{Kind: Follow, Origin: domain.Origin{Node: 7, Conn: 3}, At: 1790000000123456, Conversation: conv,
 		Index: 300, N: 299, Stamp: 1790000000123, User: "ann"}},
-	"create": {single: &Single{Kind: Create, Origin: origin, Send: chat.Send{Conversation: conv, From: "ann", At: 1790000000123456},
+	"create": {single: &Single{Kind: Create, Origin: origin, Send: chat.Send{Conversation: conv, From: "ann", ID: domain.MessageID{0: 1, 15: 16}, At: 1790000000123456},
 		Title: "Returns", Members: []domain.UserID{"bob"}, Limits: chat.Limits{Members: 10_000, Large: 1000}}},
-	"change": {single: &Single{Kind: Change, Origin: origin, Send: chat.Send{Conversation: conv, From: "ann", At: 1790000000123456},
+	"change": {single: &Single{Kind: Change, Origin: origin, Send: chat.Send{Conversation: conv, From: "ann", ID: domain.MessageID{0: 1, 15: 16}, At: 1790000000123456},
 		Members: []domain.UserID{"bob"}, Removed: []domain.UserID{"eve", "joe"}, Limits: chat.Limits{Members: 10_000, Large: 1000}}},
 	"read": {mixed: &Mixed{Kind: Read, Origin: origin, At: 1790000000123456, Conversation: conv, Index: 300, N: 299, User: "bob"}},
 }
@@ -61,11 +61,11 @@ func encodeSingle(s *Single) []byte {
 		return AppendOpen(nil, s.Origin, s.Send.From, s.Send.At, s.Members)
 	case Create:
 		return AppendCreate(nil, s.Origin, &chat.Creation{
-			From: s.Send.From, Title: s.Title, Members: s.Members, At: s.Send.At, Limits: s.Limits,
+			From: s.Send.From, ID: s.Send.ID, Title: s.Title, Members: s.Members, At: s.Send.At, Limits: s.Limits,
 		})
 	case Change:
 		return AppendChange(nil, s.Origin, &chat.Changing{
-			From: s.Send.From, Add: s.Members, Remove: s.Removed, At: s.Send.At, Limits: s.Limits,
+			From: s.Send.From, ID: s.Send.ID, Add: s.Members, Remove: s.Removed, At: s.Send.At, Limits: s.Limits,
 		})
 	}
 	return AppendSend(nil, s.Origin, &s.Send)

@@ -29,6 +29,7 @@ type group struct {
 	dones   []func(error)
 	size    int64 // of the encoded records
 	commits int   // control records after them
+	shown   int   // refs that early owners have seen
 }
 
 // Append implements stream.Log. Without records, done is called when everything

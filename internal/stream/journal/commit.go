@@ -50,6 +50,7 @@ func (l *Log) run() {
 	for l.await() {
 		c := &l.committer
 		pause(l.interval() - time.Since(c.lastSync))
+		l.show()
 		l.mu.Lock()
 		g := l.intake.take()
 		l.mu.Unlock()
@@ -164,7 +165,7 @@ func (l *Log) write(g *group) {
 		l.reject(g, fmt.Errorf("%w: the last write failed", stream.ErrUnavailable))
 		return
 	}
-	if err := l.makeRoom(g); err != nil {
+	if err := l.makeRoom(len(g.buf), len(g.refs) > 0); err != nil {
 		l.reject(g, err)
 		return
 	}
@@ -201,15 +202,14 @@ func padded(b []byte) []byte {
 	return b
 }
 
-// makeRoom begins the next segment if the group does not fit into this one.
-func (l *Log) makeRoom(g *group) error {
+// makeRoom begins the next segment if a group of length bytes, with or without
+// records, does not fit into this one.
+func (l *Log) makeRoom(length int, records bool) error {
 	c := &l.committer
-	limit := c.seg.size
-	if len(g.refs) > 0 {
+	limit, size := c.seg.size, int64(length)
+	if records {
 		limit -= c.reserve
-	}
-	size := int64(len(g.buf))
-	if len(g.refs) == 0 {
+	} else {
 		size += l.offsets.controlBytes()
 	}
 	if c.pos+pages(size) <= limit && c.upcoming.segment == nil {

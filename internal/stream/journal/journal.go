@@ -98,6 +98,7 @@ type Log struct {
 	keeper    keeper
 
 	consumers consumers
+	early     early
 
 	failed  chan struct{}
 	failure atomic.Pointer[error]

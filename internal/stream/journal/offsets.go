@@ -24,6 +24,7 @@ type groupState struct {
 	name  string
 	topic stream.TopicID
 	first int // slot of partition 0
+	early bool
 
 	committed, written, durable []int64
 
@@ -57,7 +58,7 @@ func newOffsets(t *table, declared []stream.Group, found map[string]groupOffsets
 			begin = f.committed
 		}
 		g := &groupState{
-			name: d.Name, topic: d.Topic, first: s.first,
+			name: d.Name, topic: d.Topic, first: s.first, early: d.Early,
 			committed: slices.Clone(begin), written: slices.Clone(begin), durable: slices.Clone(begin),
 			handed: make([]atomic.Int64, len(begin)),
 		}

@@ -25,7 +25,7 @@ func Open(fs vfs.FS, dir string, opt Options) (*Log, error) {
 	}
 	l := &Log{
 		fs: fs, dir: dir, opt: opt, log: opt.Logger, lock: lock,
-		wake: make(chan struct{}, 1), closing: make(chan struct{}), failed: make(chan struct{}),
+		wake: make(chan struct{}, 1), early: early{back: make(chan struct{}, 1)}, closing: make(chan struct{}), failed: make(chan struct{}),
 		segs: &segments{},
 	}
 	if err := l.start(); err != nil {

@@ -26,6 +26,7 @@ type reader struct {
 	old        run           // of a chunk read from disk; what is before pos was delivered
 
 	waiting bool // guarded by part.mu
+	owes    bool // was shown records early and is not back; guarded by part.mu
 	hint    int  // number of the run to look at first; guarded by part.mu
 	news    chan struct{}
 }
@@ -43,6 +44,10 @@ func (l *Log) newReader(g *groupState, partition int32) *reader {
 	end := r.part.end
 	r.part.readers = append(r.part.readers, r)
 	r.part.mu.Unlock()
+	if g.early {
+		r.part.early.Add(1)
+		l.early.readers.Add(1)
+	}
 	// A new incarnation begins above the end of the one before: there is nothing
 	// in between that an owner could wait for.
 	r.end = l.segs.last(slot, end)
@@ -58,6 +63,11 @@ func (r *reader) leave() {
 	defer r.part.mu.Unlock()
 	i := slices.Index(r.part.readers, r)
 	r.part.readers = slices.Delete(r.part.readers, i, i+1)
+	r.settle()
+	if r.group.early {
+		r.part.early.Add(-1)
+		r.log.early.readers.Add(-1)
+	}
 }
 
 // ID implements stream.Partition.
@@ -148,7 +158,13 @@ func (p *part) look(r *reader) (runs []run, behind bool) {
 	defer p.mu.Unlock()
 	switch {
 	case r.pos >= p.end:
+		if r.group.early {
+			if runs := p.ahead(r); len(runs) > 0 {
+				return runs, false
+			}
+		}
 		r.waiting = true
+		r.settle()
 		return nil, false
 	case len(p.runs) == 0 || r.pos < p.runs[0].first:
 		return nil, true
@@ -160,6 +176,7 @@ func (p *part) look(r *reader) (runs []run, behind bool) {
 	if i == len(p.runs) { // at the end of a past incarnation; nothing in this one
 		r.pos = p.end
 		r.waiting = true
+		r.settle()
 		return nil, false
 	}
 	n := copy(r.runs[:runsAtOnce], p.runs[i:])

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // block is a piece of the log in memory that never changes again: one group
@@ -108,7 +109,9 @@ type part struct {
 	runs    []run
 	popped  int   // runs that were here and are gone
 	end     int64 // one past the newest durable offset
+	shown   []run // beyond the end, for early owners
 	readers []*reader
+	early   atomic.Int32 // readers of early groups
 }
 
 func newTail(ends []int64, limit int64) *tail {
@@ -141,8 +144,11 @@ func (p *part) push(r run) {
 	p.mu.Lock()
 	p.runs = append(p.runs, r)
 	p.end = r.end()
-	for _, r := range p.readers {
-		r.wake()
+	p.forget()
+	for _, rd := range p.readers {
+		if !rd.group.early || rd.handed.Load() < p.end {
+			rd.wake()
+		}
 	}
 	p.mu.Unlock()
 }

@@ -18,6 +18,11 @@ import (
 func (l *Log) undoWrite(g *group, cause error) {
 	c := &l.committer
 	l.offsets.undone(c.lastSync)
+	if g.shown > 0 {
+		l.fail(fmt.Errorf("write %s: %w", c.seg.path, cause))
+		l.reject(g, l.Err())
+		return
+	}
 	if err := c.file.Truncate(c.pos); err != nil {
 		l.fail(fmt.Errorf("undo a failed write (%w) to %s: %w", cause, c.seg.path, err))
 		l.reject(g, l.Err())

@@ -6,6 +6,7 @@ import "github.com/merchantim/merchantim/internal/torture/trail"
 var answerTo = map[string]string{
 	"hello": "welcome", "open": "opened", "send": "sent", "history": "messages",
 	"inbox": "entries", "list": "conversations", "read": "done", "ping": "pong",
+	"create": "opened", "change": "changed", "members": "members", "heads": "heads",
 }
 
 // in takes one received frame.
@@ -15,7 +16,9 @@ func (w *walk) in(ev trail.Event) {
 	case "msg", "own":
 		w.push(ev)
 		return
-	case "error":
+	}
+	w.paid(ev)
+	if f.Type == "error" {
 		w.refusal(ev)
 		return
 	}
@@ -27,11 +30,24 @@ func (w *walk) in(ev trail.Event) {
 	delete(w.requests, f.ID)
 	switch f.Type {
 	case "welcome":
-		w.welcome(ev)
+		w.welcome(ev, req)
 	case "sent":
 		w.sent(ev, req)
 	case "opened":
-		w.opened(ev, req)
+		if req.frame.Type == "create" {
+			w.created(ev, req)
+		} else {
+			w.opened(ev, req)
+		}
+	case "changed":
+		w.changed(ev, req)
+	case "members":
+		w.members(ev, req)
+	case "pong":
+		w.newest(ev, req)
+	case "heads":
+		w.copy.Heads(f.Heads)
+		w.heads(ev, req)
 	case "messages":
 		w.messages(ev, req)
 	case "entries":
@@ -43,7 +59,7 @@ func (w *walk) in(ev trail.Event) {
 	}
 }
 
-func (w *walk) welcome(ev trail.Event) {
+func (w *walk) welcome(ev trail.Event, req request) {
 	f := ev.Frame
 	if f.Epoch != w.b.state.Epoch {
 		w.wrong(ev, "epoch "+f.Epoch, "the epoch was %q and is %q in the end", f.Epoch, w.b.state.Epoch)
@@ -55,6 +71,11 @@ func (w *walk) welcome(ev trail.Event) {
 	if f.Inbox != nil {
 		w.pushedTo = f.Inbox.Index
 	}
+	w.newest(ev, req)
+	if f.Recovered {
+		w.recovered(ev, req)
+	}
+	w.copy.Welcome(f)
 }
 
 func (w *walk) sent(ev trail.Event, req request) {
@@ -101,6 +122,14 @@ func (w *walk) refusal(ev trail.Event) {
 		if req.frame.Type == "read" {
 			w.reads = append(w.reads, reading{w.user, req.frame.Conversation, req.frame.Index, false})
 		}
+		return
+	}
+	if req.change != nil {
+		req.change.refused = true
+	}
+	if w.b.groups[req.frame.Conversation] != nil && f.Code == "forbidden" {
+		w.outside(ev, req)
+		w.refused++
 		return
 	}
 	if !w.deserved(req, f.Code) {

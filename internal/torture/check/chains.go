@@ -26,6 +26,9 @@ func numbering(b *book, _ *history) []Finding {
 		var prev trail.Entry
 		for _, e := range entries {
 			n := prev.N + 1
+			if e.Own() {
+				n = prev.N
+			}
 			if e.Void() {
 				n = prev.N
 				out = append(out, Finding{WrongAnswers, fmt.Sprint("void ", conv, e.Index),
@@ -54,7 +57,7 @@ func stored(b *book, h *history) []Finding {
 	for conv, entries := range b.state.Chains {
 		first := map[said]int64{}
 		for i := range entries {
-			if e := &entries[i]; !e.Void() {
+			if e := &entries[i]; !e.Void() && !e.Own() {
 				out = append(out, storedOne(h, meant, first, conv, e)...)
 			}
 		}
@@ -149,7 +152,6 @@ func realTime(b *book, h *history) []Finding {
 
 // freshness: a history page holds what was known before it was asked for.
 func freshness(_ *book, h *history) []Finding {
-	type fact struct{ t, index int64 }
 	facts := map[string][]fact{}
 	for p, t := range h.known {
 		facts[p.conv] = append(facts[p.conv], fact{t, p.index})

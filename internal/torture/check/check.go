@@ -6,7 +6,8 @@
 // in its chain exactly once, where the receipt and everyone who ever saw it
 // say; chains keep the order of pipelining clients and of real time; each
 // inbox is the projection of the chains; each list is what chains and reads
-// make of it. It knows nothing of how the server works and uses none of its code.
+// make of it. The members of a group as of any index follow from the entries of
+// its chain, and from these who was to get what. It knows nothing of how the server works and uses none of its code.
 //
 // It refuses to excuse: what has no answer may or may not have happened, all
 // else is held against the protocol's text.
@@ -29,10 +30,21 @@ type Trail struct {
 // State is what the server shows in the end, read from start to end.
 type State struct {
 	Epoch         string
-	Conversations map[string][2]string     // members of each conversation
+	Large         int                      // members above which a group is large; 0: not known
+	Conversations map[string][2]string     // members of each direct conversation
+	Groups        map[string]string        // of each group, the member who stays
 	Chains        map[string][]trail.Entry // by conversation
 	Inboxes       map[string][]trail.Entry // by user; entries need no content
 	Lists         map[string][]trail.Row   // by user
+	Ends          map[string]End           // by user
+}
+
+// End is what a user was told at the very last, with nothing under way.
+type End struct {
+	Pong   trail.Place
+	Heads  []trail.HeadOf
+	Behind bool // coming back a few entries behind, he was brought up to date
+	Whole  bool // coming back with all there is, he was told so
 }
 
 // Run judges. An error means that a trail could not be read.
@@ -42,18 +54,18 @@ func Run(trails []Trail, state State) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	all := merge(walks)
+	all := merge(b, walks)
 	var found []Finding
 	for _, w := range walks {
 		found = append(found, w.findings...)
 	}
 	for _, part := range []func(*book, *history) []Finding{
-		acked, numbering, stored, pipelined, realTime, freshness, inboxes, lists,
+		acked, numbering, stored, groups, pipelined, realTime, freshness, inboxes, lists, ends, deferred,
 	} {
 		found = append(found, part(b, all)...)
 	}
 	v := all.figures
-	v.Stored, v.Entries = b.sizes()
+	v.Stored, v.Entries, v.Switches = b.sizes()
 	v.Counts, v.Findings = judge(found)
 	return v, nil
 }
@@ -61,24 +73,18 @@ func Run(trails []Trail, state State) (Verdict, error) {
 // Settled reports whether the inboxes and lists have come as far as the
 // chains, without judging whether they are right.
 func Settled(s State) bool {
-	newest := map[string]int64{}
-	for _, entries := range s.Chains {
-		for _, e := range entries {
-			newest[e.Conversation] = max(newest[e.Conversation], e.Index)
+	b := newBook(s)
+	for user, convs := range b.want {
+		total := 0
+		for _, entries := range convs {
+			total += len(entries)
 		}
-	}
-	want := map[string]int{}
-	for conv, members := range s.Conversations {
-		for _, user := range members {
-			want[user] += len(s.Chains[conv])
-		}
-	}
-	for user := range want {
-		if len(s.Inboxes[user]) != want[user] {
+		if len(s.Inboxes[user]) != total {
 			return false
 		}
 		for _, row := range s.Lists[user] {
-			if row.Index != newest[row.Conversation] {
+			todo := convs[row.Conversation]
+			if !row.Large && len(todo) > 0 && row.Index != todo[len(todo)-1] {
 				return false
 			}
 		}

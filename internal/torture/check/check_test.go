@@ -90,23 +90,28 @@ func TestCorruptions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := busy(t)
 			c.corrupt(w)
-			v := w.judge()
-			if v.Counts[c.field] == 0 {
-				t.Fatalf("%s is 0: %v", c.field, v.Counts)
-			}
-			var fields []Field
-			for _, f := range Fields() {
-				if v.Counts[f] > 0 && f != c.field && !slices.Contains(c.also, f) {
-					fields = append(fields, f)
-				}
-			}
-			if len(fields) > 0 {
-				t.Errorf("also blamed %v: %v", fields, v.Findings)
-			}
-			if len(v.Findings) == 0 || v.Findings[0].Text == "" {
-				t.Error("nothing said about it")
-			}
+			blamed(t, w.judge(), c.field, c.also)
 		})
+	}
+}
+
+// blamed wants a verdict against a field, and against none but those of also.
+func blamed(t *testing.T, v Verdict, field Field, also []Field) {
+	t.Helper()
+	if v.Counts[field] == 0 {
+		t.Fatalf("%s is 0: %v", field, v.Counts)
+	}
+	var fields []Field
+	for _, f := range Fields() {
+		if v.Counts[f] > 0 && f != field && !slices.Contains(also, f) {
+			fields = append(fields, f)
+		}
+	}
+	if len(fields) > 0 {
+		t.Errorf("also blamed %v: %v", fields, v.Findings)
+	}
+	if len(v.Findings) == 0 || v.Findings[0].Text == "" {
+		t.Error("nothing said about it")
 	}
 }
 

@@ -1,6 +1,10 @@
 package check
 
-import "github.com/merchantim/merchantim/internal/torture/trail"
+import (
+	"fmt"
+
+	"github.com/merchantim/merchantim/internal/torture/trail"
+)
 
 // claim compares what a client was told about a message with the final chain:
 // an index never means two messages.
@@ -36,7 +40,7 @@ func (w *walk) same(ev trail.Event, e trail.Entry, final *trail.Entry) {
 		w.found(Reordered, id.String(), ev.Where, "%s at index %d: n %d pre %d were told, n %d pre %d stand",
 			id, e.Index, e.N, e.Pre, final.N, final.Pre)
 	}
-	if e.From != final.From || e.Key != final.Key || (!receipt && *e.Content != content(final)) {
+	if e.From != final.From || e.Key != final.Key || (!receipt && !e.Content.Equal(content(final))) {
 		w.found(Invented, id.String(), ev.Where, "%s at index %d: told from %s/%s %.80q, stands from %s/%s %.80q",
 			id, e.Index, e.From, e.Key, e.Text(), final.From, final.Key, final.Text())
 	}
@@ -56,15 +60,16 @@ func content(e *trail.Entry) trail.Content {
 func (w *walk) push(ev trail.Event) {
 	f := ev.Frame
 	w.pushed++
-	if f.Inbox == nil {
-		w.wrong(ev, "push "+ev.Where.String(), "%s without inbox", f.Type)
-		return
-	}
+	w.copy.Push(f)
 	if f.Type == "msg" {
 		w.claim(ev, f.Entry)
-	} else if e := w.b.at[place{f.Conversation, f.Index}]; e == nil || e.From != w.user {
-		w.found(InboxMismatch, inboxPlace(w.user, f.Inbox.Index), ev.Where,
+	} else if e := w.b.at[place{f.Conversation, f.Index}]; e == nil || e.From != w.user || e.Own() {
+		w.found(InboxMismatch, "own "+ev.Where.String(), ev.Where,
 			"own told %s that index %d of %s is a message of his; it is not", w.user, f.Index, short(f.Conversation))
+	}
+	if f.Inbox == nil {
+		w.followed(ev)
+		return
 	}
 	w.inboxClaim(ev, f.Entry)
 	switch {
@@ -79,8 +84,36 @@ func (w *walk) push(ev trail.Event) {
 	w.pushedTo = max(w.pushedTo, f.Inbox.Index)
 }
 
+// followed takes a push of a large group, which has no place in the inbox: it is
+// for those who were members as of its index, and each link gets a group's
+// entries in their order.
+func (w *walk) followed(ev trail.Event) {
+	f := ev.Frame
+	subject := fmt.Sprint("push ", f.Conversation, "/", f.Index, " to ", w.user)
+	if g := w.b.groups[f.Conversation]; g == nil || !g.follows(w.user, f.Index) {
+		w.found(InboxMismatch, subject, ev.Where, "%s was pushed index %d of %s without inbox; it was not for him, or not so",
+			w.user, f.Index, short(f.Conversation))
+		return
+	}
+	told := w.followedTo[f.Conversation]
+	switch {
+	case told[f.Index]:
+		w.repeats++
+	case f.Index < w.followedMax[f.Conversation]:
+		w.found(InboxMismatch, subject, ev.Where, "%s was pushed index %d of %s after %d",
+			w.user, f.Index, short(f.Conversation), w.followedMax[f.Conversation])
+	}
+	if told == nil {
+		told = map[int64]bool{}
+		w.followedTo[f.Conversation] = told
+	}
+	told[f.Index] = true
+	w.followedMax[f.Conversation] = max(w.followedMax[f.Conversation], f.Index)
+}
+
 // inboxClaim compares a told place of the inbox with the final inbox.
 func (w *walk) inboxClaim(ev trail.Event, e trail.Entry) {
+	w.inboxes = append(w.inboxes, fact{ev.T, e.Inbox.Index})
 	final := w.b.inbox[w.user][e.Inbox.Index]
 	subject := inboxPlace(w.user, e.Inbox.Index)
 	switch {

@@ -6,14 +6,17 @@ import (
 	"github.com/merchantim/merchantim/internal/torture/trail"
 )
 
-// corruptions are what a faulty server could do to the busy history, each with
-// the field that names it. also: fields that it must touch as well.
-var corruptions = []struct {
+// corruption is what a faulty server could do to a history, with the field that
+// names it. also: fields that it must touch as well.
+type corruption struct {
 	name    string
 	field   Field
 	also    []Field
 	corrupt func(w *world)
-}{
+}
+
+// corruptions are those of the busy history.
+var corruptions = []corruption{
 	{"the newest acked message is gone", Lost, []Field{InboxMismatch, UnreadMismatch, WrongAnswers}, func(w *world) {
 		w.state.Chains[ab] = w.state.Chains[ab][:len(w.state.Chains[ab])-1]
 	}},

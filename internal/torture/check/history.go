@@ -39,11 +39,18 @@ type history struct {
 	known   map[place]int64 // when somebody first knew what stands there
 	reads   []reading
 	pages   []asked
+	inboxes map[string]timeline // by user: the newest place of his inbox that he was told
+	chains  map[string]timeline // by conversation: the newest index that somebody was told
+	begun   map[string]timeline // by conversation: see ceiling
+	creates []creation
+	changes []*change
+	later   []func(*history) []Finding
 	figures Verdict
 }
 
-func merge(walks []*walk) *history {
+func merge(b *book, walks []*walk) *history {
 	h := &history{intents: map[ident]intent{}, acks: map[ident]receipt{}, known: map[place]int64{}}
+	inboxes := map[string][]fact{}
 	for _, w := range walks {
 		for id, in := range w.intents {
 			h.intents[id] = in
@@ -60,11 +67,16 @@ func merge(walks []*walk) *history {
 		}
 		h.reads = append(h.reads, w.reads...)
 		h.pages = append(h.pages, w.pages...)
+		h.creates = append(h.creates, w.creates...)
+		h.changes = append(h.changes, w.changes...)
+		h.later = append(h.later, w.later...)
+		inboxes[w.user] = append(inboxes[w.user], w.inboxes...)
 		h.figures.Pushed += w.pushed
 		h.figures.Repeats += w.repeats
 		h.figures.Claims += w.claims
 		h.figures.Refused += w.refused
 	}
 	h.figures.Intended, h.figures.Acked = len(h.intents), len(h.acks)
+	h.timelines(b, inboxes)
 	return h
 }

@@ -18,6 +18,9 @@ func (w *walk) messages(ev trail.Event, req request) {
 			continue
 		}
 		w.claim(ev, e)
+		if !w.b.sees(w.user, e.Conversation, e.Index) {
+			w.wrong(ev, subject, "the page shows %s index %d of %s, when he was not there", w.user, e.Index, short(e.Conversation))
+		}
 		if i > 0 && e.Pre != page[i-1].Index {
 			w.wrong(ev, subject, "the page has a hole: index %d, then %d with pre %d", page[i-1].Index, e.Index, e.Pre)
 		}
@@ -26,16 +29,38 @@ func (w *walk) messages(ev trail.Event, req request) {
 		w.wrong(ev, subject, "%d entries, %d were asked for", len(page), limit)
 	}
 	if after := ask.AfterIndex(); after >= 0 {
+		w.copy.Messages(ask.Conversation, after, page)
 		w.forward(ev, ask, after)
 	} else {
 		w.backward(ev, ask)
 	}
 	w.asked(ev, req)
+	w.fromJoining(ev, req)
+}
+
+// fromJoining: who joined sees a group from then on, and who came again, from
+// then on.
+func (w *walk) fromJoining(ev trail.Event, req request) {
+	page, conv := ev.Frame.Messages, req.frame.Conversation
+	g := w.b.groups[conv]
+	if g == nil || len(page) == 0 {
+		return
+	}
+	first := page[0].Index
+	w.later = append(w.later, func(h *history) []Finding {
+		for _, s := range h.between(g, conv, req.t, ev.T) {
+			if m, in := s.find(w.user); in && m.since <= first {
+				return nil
+			}
+		}
+		return []Finding{{WrongAnswers, "page " + ev.Where.String(),
+			fmt.Sprintf("the page shows %s index %d of %s, from before he joined", w.user, first, short(conv)), ev.Where}}
+	})
 }
 
 func (w *walk) forward(ev trail.Event, ask trail.Frame, after int64) {
 	page := ev.Frame.Messages
-	if len(page) > 0 && (page[0].Index <= after || page[0].Pre > after) {
+	if len(page) > 0 && (page[0].Index <= after || page[0].Pre > after && !w.b.begins(w.user, ask.Conversation, page[0].Index)) {
 		w.wrong(ev, "page "+ev.Where.String(), "asked after %d, the page starts with %d (pre %d)", after, page[0].Index, page[0].Pre)
 	}
 	if chain := w.b.state.Chains[ask.Conversation]; ev.Frame.More && (len(page) == 0 ||
@@ -46,7 +71,7 @@ func (w *walk) forward(ev trail.Event, ask trail.Frame, after int64) {
 
 func (w *walk) backward(ev trail.Event, ask trail.Frame) {
 	page := ev.Frame.Messages
-	more := len(page) > 0 && page[0].Pre != 0
+	more := len(page) > 0 && page[0].Pre != 0 && !w.b.begins(w.user, ask.Conversation, page[0].Index)
 	if ev.Frame.More != more {
 		w.wrong(ev, "page "+ev.Where.String(), "the page says more=%v, its first entry says %v", ev.Frame.More, more)
 	}
@@ -60,8 +85,8 @@ func (w *walk) asked(ev trail.Event, req request) {
 	page, ask := ev.Frame.Messages, req.frame
 	a := asked{conv: ask.Conversation, t: req.t, upto: math.MaxInt64, where: ev.Where}
 	after := ask.AfterIndex()
-	if after >= 0 && ev.Frame.More {
-		return
+	if after >= 0 && ev.Frame.More || len(page) == 0 && ask.Before > 0 && w.b.groups[ask.Conversation] != nil {
+		return // there is more, or nothing that he may see
 	}
 	a.last = max(after, 0)
 	if ask.Before > 0 {
@@ -76,6 +101,7 @@ func (w *walk) asked(ev trail.Event, req request) {
 // entries takes a page of the inbox.
 func (w *walk) entries(ev trail.Event, req request) {
 	page := ev.Frame.Entries
+	w.copy.Entries(page)
 	last := max(req.frame.AfterIndex(), 0)
 	subject := "page " + ev.Where.String()
 	for _, e := range page {

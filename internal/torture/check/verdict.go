@@ -58,6 +58,7 @@ type Verdict struct {
 	Pushed   int // entries that were pushed to a link
 	Repeats  int // of these, at or below what the link had already
 	Claims   int // places that somebody was told, all compared
+	Switches int // of groups across the size at which they are large
 	Refused  int // deliberate mistakes that were refused as they should be
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/merchantim/merchantim/internal/torture/keep"
 	"github.com/merchantim/merchantim/internal/torture/trail"
 )
 
@@ -12,6 +13,7 @@ type request struct {
 	frame  trail.Frame
 	expect trail.Expect
 	t      int64
+	change *change // of a change
 }
 
 // walk reads one trail and compares what the client was told with the book.
@@ -23,11 +25,21 @@ type walk struct {
 	expects  map[string]trail.Expect // by frame id, of deliberate intents not yet sent
 	pushedTo int64                   // newest inbox index pushed or welcomed on this link; -1: no welcome yet
 
+	owed int64      // inbox index up to which a recovered welcome said that all follows; 0: paid
+	copy *keep.Copy // what the client keeps
+
+	followedTo  map[string]map[int64]bool // by large group, on this link
+	followedMax map[string]int64
+
 	intents  map[ident]intent
 	acks     map[ident]receipt
 	known    map[place]int64
 	reads    []reading
 	pages    []asked
+	inboxes  []fact // places of the inbox that the client was told
+	creates  []creation
+	changes  []*change
+	later    []func(*history) []Finding // judged when all trails are read
 	findings []Finding
 	pushed   int
 	repeats  int
@@ -37,7 +49,8 @@ type walk struct {
 
 func newWalk(b *book, user string) *walk {
 	return &walk{
-		b: b, user: user, pushedTo: -1,
+		b: b, user: user, pushedTo: -1, copy: keep.New(user),
+		followedTo: map[string]map[int64]bool{}, followedMax: map[string]int64{},
 		requests: map[string]request{}, expects: map[string]trail.Expect{},
 		intents: map[ident]intent{}, acks: map[ident]receipt{}, known: map[place]int64{},
 	}
@@ -88,14 +101,24 @@ func (w *walk) out(ev trail.Event) {
 		expect = trail.Open
 	}
 	delete(w.expects, ev.Frame.ID)
-	w.requests[ev.Frame.ID] = request{frame: ev.Frame, expect: expect, t: ev.T}
+	req := request{frame: ev.Frame, expect: expect, t: ev.T}
+	switch ev.Frame.Type {
+	case "create":
+		if expect == trail.Open {
+			w.creates = append(w.creates, creation{w.user, ev.Frame.Title, founders(w.user, ev.Frame), ev.Where})
+		}
+	case "change":
+		req.change = &change{user: w.user, frame: ev.Frame, t: ev.T, where: ev.Where}
+		w.changes = append(w.changes, req.change)
+	}
+	w.requests[ev.Frame.ID] = req
 }
 
 // down is the end of a link. Codes that blame the client are wrong: it keeps
 // to the protocol.
 func (w *walk) down(ev trail.Event) {
 	switch ev.Code {
-	case 1002, 1003, 1007, 1008, 1009, 4400, 4401, 4408:
+	case 1002, 1003, 1007, 1008, 1009, 4400, 4401, 4408, 4409, 4429:
 		w.wrong(ev, fmt.Sprint("close ", ev.Code, " ", ev.Where), "the server closed the link with code %d: %s", ev.Code, ev.Note)
 	}
 	w.linkDown()
@@ -109,7 +132,9 @@ func (w *walk) linkDown() {
 		}
 	}
 	clear(w.requests)
-	w.pushedTo = -1
+	clear(w.followedTo)
+	clear(w.followedMax)
+	w.pushedTo, w.owed = -1, 0
 }
 
 func (w *walk) found(field Field, subject string, at trail.Where, format string, args ...any) {

@@ -6,18 +6,22 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/merchantim/merchantim/internal/torture/keep"
 	"github.com/merchantim/merchantim/internal/torture/trail"
 )
 
 // world is a small flawless server and its clients: what happens in it is told
 // in the clients' trails, as the real ones would tell it.
 type world struct {
-	t      *testing.T
-	clock  int64
-	ids    int
-	state  State
-	trails map[string][]trail.Event
-	reads  map[seat]int64
+	t       *testing.T
+	clock   int64
+	ids     int
+	state   State
+	trails  map[string][]trail.Event
+	reads   map[seat]int64
+	crowds  map[string]*crowd
+	offline map[string]bool
+	copies  map[string]*keep.Copy
 }
 
 const (
@@ -27,14 +31,19 @@ const (
 
 // newWorld has alice talking with bob and with carol; all have a link.
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, trails: map[string][]trail.Event{}, reads: map[seat]int64{}, state: State{
-		Epoch:         "e1",
-		Conversations: map[string][2]string{ab: {"alice", "bob"}, ac: {"alice", "carol"}},
-		Chains:        map[string][]trail.Entry{},
-		Inboxes:       map[string][]trail.Entry{"alice": nil, "bob": nil, "carol": nil},
-		Lists:         map[string][]trail.Row{},
-	}}
-	for _, user := range []string{"alice", "bob", "carol"} {
+	w := &world{t: t, trails: map[string][]trail.Event{}, reads: map[seat]int64{}, offline: map[string]bool{}, crowds: map[string]*crowd{},
+		copies: map[string]*keep.Copy{}, state: State{
+			Epoch:         "e1",
+			Large:         largeSize,
+			Groups:        map[string]string{},
+			Ends:          map[string]End{},
+			Conversations: map[string][2]string{ab: {"alice", "bob"}, ac: {"alice", "carol"}},
+			Chains:        map[string][]trail.Entry{},
+			Inboxes:       map[string][]trail.Entry{"alice": nil, "bob": nil, "carol": nil, "dave": nil, "erin": nil},
+			Lists:         map[string][]trail.Row{},
+		}}
+	for _, user := range everybody {
+		w.copies[user] = keep.New(user)
 		w.connect(user)
 	}
 	return w
@@ -58,8 +67,7 @@ func (w *world) ask(user string, req, answer trail.Frame) {
 
 func (w *world) connect(user string) {
 	w.tell(user, trail.Event{Kind: trail.Up})
-	w.ask(user, trail.Frame{Type: "hello"}, trail.Frame{Type: "welcome", User: user, Epoch: "e1",
-		Entry: trail.Entry{Inbox: &trail.Place{Index: int64(len(w.state.Inboxes[user]))}}})
+	w.ask(user, trail.Frame{Type: "hello"}, trail.Frame{Type: "welcome", User: user, Epoch: "e1", Entry: trail.Entry{Inbox: w.newest(user)}})
 }
 
 func sendFrame(conv, key, after, text string) trail.Frame {
@@ -74,24 +82,50 @@ func (w *world) intend(user string, f trail.Frame) trail.Frame {
 	return f
 }
 
-// store gives a message its place in the chain and in both inboxes and pushes it.
-func (w *world) store(user string, f trail.Frame) trail.Entry {
-	chain := w.state.Chains[f.Conversation]
-	e := trail.Entry{Conversation: f.Conversation, Index: int64(len(chain) + 1), Pre: int64(len(chain)),
-		N: int64(len(chain) + 1), Message: "m-" + f.Conversation + "-" + f.Key, From: user, Key: f.Key,
-		At: 1000 + w.clock, Content: f.Content}
-	w.state.Chains[f.Conversation] = append(chain, e)
-	for _, member := range w.state.Conversations[f.Conversation] {
-		in := w.state.Inboxes[member]
+// place gives an entry its place in the chain.
+func (w *world) place(e trail.Entry, count int64) trail.Entry {
+	chain := w.state.Chains[e.Conversation]
+	e.Index, e.Pre, e.N, e.At = int64(len(chain)+1), int64(len(chain)), count, 1000+w.clock
+	if len(chain) > 0 {
+		e.N += chain[len(chain)-1].N
+	}
+	e.Message = fmt.Sprint("m-", e.Conversation, "-", e.Key)
+	if e.Key == "" {
+		e.Message += fmt.Sprint(e.Index)
+	}
+	w.state.Chains[e.Conversation] = append(chain, e)
+	return e
+}
+
+// deliver puts an entry into users' inboxes, or beside them, and pushes it; to
+// its sender, if from is one, as own.
+func (w *world) deliver(e trail.Entry, from string, users []string, inbox bool) {
+	for _, user := range users {
 		shown := e
-		shown.Inbox = &trail.Place{Index: int64(len(in) + 1), Pre: int64(len(in))}
-		w.state.Inboxes[member] = append(in, shown)
+		if in := w.state.Inboxes[user]; inbox {
+			shown.Inbox = &trail.Place{Index: int64(len(in) + 1), Pre: int64(len(in))}
+			w.state.Inboxes[user] = append(in, shown)
+		}
 		push := trail.Frame{Type: "msg", Entry: shown}
-		if member == user {
+		if user == from {
 			push = trail.Frame{Type: "own", Entry: trail.Entry{Inbox: shown.Inbox, Conversation: e.Conversation, Index: e.Index}}
 		}
-		w.tell(member, trail.Event{Kind: trail.In, Frame: push})
+		if !w.offline[user] {
+			w.tell(user, trail.Event{Kind: trail.In, Frame: push})
+			w.copies[user].Push(push)
+		}
 	}
+}
+
+// store gives a message its place in the chain and in the inboxes and pushes it.
+func (w *world) store(user string, f trail.Frame) trail.Entry {
+	e := w.place(trail.Entry{Conversation: f.Conversation, From: user, Key: f.Key, Content: f.Content}, 1)
+	if c := w.crowds[f.Conversation]; c != nil {
+		w.deliver(e, user, c.members, !c.large)
+		return e
+	}
+	pair := w.state.Conversations[f.Conversation]
+	w.deliver(e, user, pair[:], true)
 	return e
 }
 
@@ -130,8 +164,9 @@ func (w *world) pull(user string, after int64) {
 		trail.Frame{Type: "entries", Entries: slices.Clone(in[after:]), Newest: int64(len(in))})
 }
 
-// finish makes the lists.
+// finish makes the lists and the ends.
 func (w *world) finish() {
+	w.finishGroups()
 	for conv, members := range w.state.Conversations {
 		chain := w.state.Chains[conv]
 		if len(chain) == 0 {

@@ -25,7 +25,7 @@ func TestFaultsAreNamed(t *testing.T) {
 		if !slices.Contains(check.Fields(), check.Field(f.Field)) {
 			t.Errorf("%s: no field %q", f.Name, f.Field)
 		}
-		if f.FS == nil && f.Log == nil && f.KV == nil {
+		if f.FS == nil && f.Log == nil && f.KV == nil && f.Service == nil {
 			t.Errorf("%s decorates nothing", f.Name)
 		}
 		if got, err := Find(f.Name); err != nil || got.Name != f.Name || !strings.Contains(out.String(), f.Name+" ") {

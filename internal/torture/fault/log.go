@@ -4,29 +4,46 @@ import (
 	"bytes"
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/internal/pipeline/record"
 	"github.com/merchantim/merchantim/internal/stream"
 )
 
-// hasty commits every record as it is handed out.
+// hasty commits every record as soon as it was handed out and is durable,
+// whether its effects are kept or not.
 type hasty struct{ stream.Log }
 
 func (h *hasty) Consume(ctx context.Context, group string, own func(context.Context, stream.Partition) error) error {
 	return h.Log.Consume(ctx, group, func(ctx context.Context, p stream.Partition) error {
-		return own(ctx, hastyPartition{p})
+		return own(ctx, &hastyPartition{Partition: p, log: h.Log})
 	})
 }
 
-type hastyPartition struct{ stream.Partition }
+type hastyPartition struct {
+	stream.Partition
+	log     stream.Log
+	durable atomic.Int64 // one past the newest record handed out that is durable
+}
 
-func (p hastyPartition) Next(ctx context.Context, buf []stream.Record, max int) ([]stream.Record, error) {
+func (p *hastyPartition) Next(ctx context.Context, buf []stream.Record, max int) ([]stream.Record, error) {
+	if next := p.durable.Load(); next > 0 {
+		if err := p.Commit(next); err != nil {
+			return buf, err
+		}
+	}
 	out, err := p.Partition.Next(ctx, buf, max)
 	if err != nil || len(out) == 0 {
 		return out, err
 	}
-	return out, p.Commit(out[len(out)-1].Position.Offset + 1)
+	next := out[len(out)-1].Position.Offset + 1
+	_ = p.log.Append(record.SingleTopic, nil, func(err error) { // refused: the next call commits
+		if err == nil {
+			p.durable.Store(next)
+		}
+	})
+	return out, nil
 }
 
 // leaky leaves out one in a thousand fan-out records.

@@ -13,6 +13,13 @@ import (
 // act does what the client's rate allows at a tick.
 func (c *client) act() {
 	c.openLanes()
+	c.askFoundings()
+	if c.foundings == maxFoundings || c.rng.IntN(600) == 0 {
+		c.found()
+	}
+	if l := c.lanes[c.rng.IntN(len(c.lanes))]; l.group && c.rng.IntN(40) == 0 && c.copy.Group(l.conv).In {
+		c.reshape(l)
+	}
 	for _, l := range c.lanes {
 		if !l.resendAt.IsZero() && time.Now().After(l.resendAt) {
 			c.resend(l)
@@ -27,10 +34,13 @@ func (c *client) act() {
 	for c.budget >= 1 && c.dead == nil {
 		c.budget--
 		l := c.lanes[c.rng.IntN(len(c.lanes))]
-		if l.conv == "" {
-			continue
+		switch {
+		case l.conv == "":
+		case l.group && !c.copy.Group(l.conv).In:
+			c.outside(l)
+		default:
+			c.one(l)
 		}
-		c.one(l)
 	}
 }
 
@@ -55,8 +65,10 @@ func (c *client) one(l *lane) {
 		c.browse()
 	case p < 125:
 		c.ask(trail.Frame{Type: "list", Limit: 1 + c.rng.IntN(8)}, question{})
-	case p < 128:
+	case p < 128 && !l.group:
 		c.ask(trail.Frame{Type: "open", With: l.peer}, question{lane: l})
+	case p < 128:
+		c.ask(trail.Frame{Type: "members", Limit: 1 + c.rng.IntN(6), Entry: trail.Entry{Conversation: l.conv}}, question{})
 	case p < 130:
 		c.dead = errors.New("the client dropped the link")
 	default:
@@ -78,7 +90,7 @@ func (c *client) burst(l *lane) {
 
 func (c *client) openLanes() {
 	for _, l := range c.lanes {
-		if l.conv == "" && !l.opening {
+		if l.conv == "" && !l.opening && !l.group {
 			l.opening = true
 			c.ask(trail.Frame{Type: "open", With: l.peer}, question{lane: l})
 		}
@@ -177,16 +189,18 @@ func (c *client) history(l *lane) {
 	if c.rng.IntN(20) == 0 {
 		f.Limit = 200
 	}
+	q := question{conv: l.conv, after: -1}
 	switch c.rng.IntN(3) {
 	case 0:
-		f.After = trail.IndexRef(c.rng.Int64N(l.newest + 1))
+		q.after = c.rng.Int64N(l.newest + 1)
+		f.After = trail.IndexRef(q.after)
 	case 1:
 		f.Before = 1 + c.rng.Int64N(l.newest+2)
 	}
-	c.ask(f, question{})
+	c.ask(f, q)
 }
 
 // browse reads a page of the inbox from anywhere.
 func (c *client) browse() {
-	c.ask(trail.Frame{Type: "inbox", After: trail.IndexRef(c.rng.Int64N(c.inbox + 1)), Limit: 1 + c.rng.IntN(100)}, question{})
+	c.ask(trail.Frame{Type: "inbox", After: trail.IndexRef(c.rng.Int64N(c.copy.Inbox + 1)), Limit: 1 + c.rng.IntN(100)}, question{})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/merchantim/merchantim/internal/torture/keep"
 	"github.com/merchantim/merchantim/internal/torture/trail"
 )
 
@@ -29,14 +30,16 @@ func (c *client) answer(f trail.Frame) {
 	case "entries":
 		c.pulled(f, q)
 	case "pong":
-		if f.Inbox != nil && f.Inbox.Index > c.inbox {
+		m := c.copy.Pong(f)
+		if m.Inbox || m.Heads {
 			c.stats.LostTails++
-			c.pull()
 		}
+		c.want(m)
+	case "heads":
+		c.heads = false
+		c.want(c.copy.Heads(f.Heads))
 	case "messages":
-		for _, e := range f.Messages {
-			c.saw(e)
-		}
+		c.read1(f, q)
 	}
 }
 
@@ -44,17 +47,62 @@ func (c *client) welcome(f trail.Frame) {
 	if f.MaxTextBytes > 0 {
 		c.maxText = f.MaxTextBytes
 	}
-	if c.epoch != f.Epoch {
-		c.epoch, c.inbox = f.Epoch, 0
+	if f.Recovered {
+		c.stats.Recovered++
 	}
-	if f.Inbox != nil && f.Inbox.Index > c.inbox {
-		c.pull()
-	}
+	c.want(c.copy.Welcome(f))
 	for _, l := range c.lanes {
 		l.opening = false
 		if l.conv != "" {
 			c.resend(l)
 		}
+	}
+	for _, g := range c.founding {
+		g.asked = false
+	}
+}
+
+// want asks for what is missing.
+func (c *client) want(m keep.Missing) {
+	if m.Inbox {
+		c.pull()
+	}
+	if m.Heads && !c.heads {
+		c.heads = true
+		c.ask(trail.Frame{Type: "heads"}, question{})
+	}
+	for _, conv := range m.Groups {
+		c.fill(conv)
+	}
+}
+
+// fill pulls the history of a group from where the client has it.
+func (c *client) fill(conv string) {
+	g := c.copy.Group(conv)
+	if c.filling[conv] || !g.In {
+		return
+	}
+	c.filling[conv] = true
+	c.stats.Gaps++
+	c.ask(trail.Frame{Type: "history", After: trail.IndexRef(g.Have), Limit: 50 + c.rng.IntN(151), Entry: trail.Entry{Conversation: conv}},
+		question{kind: "fill", conv: conv, after: g.Have})
+}
+
+// read1 takes a page of history.
+func (c *client) read1(f trail.Frame, q question) {
+	for _, e := range f.Messages {
+		c.saw(e)
+	}
+	if q.conv == "" {
+		return
+	}
+	c.copy.Messages(q.conv, q.after, f.Messages)
+	if q.kind != "fill" {
+		return
+	}
+	delete(c.filling, q.conv)
+	if f.More && len(f.Messages) > 0 {
+		c.fill(q.conv)
 	}
 }
 
@@ -106,6 +154,12 @@ func (c *client) refused(f trail.Frame, q question, known bool) {
 		q.lane.opening = false
 	case q.kind == "pull":
 		c.pulling = false
+	case q.kind == "fill":
+		delete(c.filling, q.conv)
+	case q.kind == "heads":
+		c.heads = false
+	case q.found != nil:
+		q.found.asked = false
 	}
 }
 
@@ -118,6 +172,9 @@ func (c *client) again(l *lane, wait time.Duration) {
 }
 
 func (c *client) opened(f trail.Frame, q question) {
+	if q.found != nil {
+		c.begun(f, q.found)
+	}
 	if q.lane == nil || f.Conversation == "" {
 		return
 	}
@@ -129,6 +186,9 @@ func (c *client) opened(f trail.Frame, q question) {
 }
 
 func (c *client) saw(e trail.Entry) {
+	if e.Own() {
+		c.learn(e)
+	}
 	for _, l := range c.lanes {
 		if l.conv == e.Conversation {
 			l.newest = max(l.newest, e.Index)
@@ -139,13 +199,7 @@ func (c *client) saw(e trail.Entry) {
 func (c *client) pushed(f trail.Frame) {
 	c.stats.Pushed++
 	c.saw(f.Entry)
-	switch {
-	case f.Inbox == nil || f.Inbox.Index <= c.inbox:
-	case f.Inbox.Pre > c.inbox:
-		c.pull()
-	default:
-		c.inbox = f.Inbox.Index
-	}
+	c.want(c.copy.Push(f))
 }
 
 // pull asks for the inbox from where the client has it.
@@ -154,21 +208,20 @@ func (c *client) pull() {
 		return
 	}
 	c.pulling = true
-	c.ask(trail.Frame{Type: "inbox", After: trail.IndexRef(c.inbox), Limit: 100 + c.rng.IntN(401)}, question{kind: "pull"})
+	c.ask(trail.Frame{Type: "inbox", After: trail.IndexRef(c.copy.Inbox), Limit: 100 + c.rng.IntN(401)}, question{kind: "pull"})
 }
 
 func (c *client) pulled(f trail.Frame, q question) {
-	if q.kind != "pull" {
+	if q.kind != "pull" { // a browsed page is applied, too: it may go beyond what is kept
+		c.want(c.copy.Entries(f.Entries))
 		return
 	}
 	c.pulling = false
 	for _, e := range f.Entries {
 		c.saw(e)
-		if e.Inbox != nil {
-			c.inbox = max(c.inbox, e.Inbox.Index)
-		}
 	}
-	if len(f.Entries) > 0 && f.Newest > c.inbox {
+	c.want(c.copy.Entries(f.Entries))
+	if len(f.Entries) > 0 && f.Newest > c.copy.Inbox {
 		c.pull()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/merchantim/merchantim/internal/torture/keep"
 	"github.com/merchantim/merchantim/internal/torture/link"
 	"github.com/merchantim/merchantim/internal/torture/trail"
 )
@@ -22,10 +23,13 @@ const (
 // question is a request without its answer. lane and msg are set for an
 // attempt of a message; probe says that the answer does not matter here.
 type question struct {
-	kind string
-	lane *lane
-	msg  *message
-	at   time.Time
+	kind  string
+	lane  *lane
+	msg   *message
+	found *founding
+	conv  string // of a history that fills a gap, and after which index
+	after int64
+	at    time.Time
 }
 
 // client is one device of one user. Everything belongs to the goroutine of run.
@@ -36,14 +40,18 @@ type client struct {
 	rng     *rand.Rand
 	trail   *trail.Writer
 	rooms   *Rooms
+	names   []string // of the whole cast
 	lanes   []*lane
 	rate    float64 // acts a second
 	maxText int
 
 	ids, keys, marks, links int
 
-	inbox       int64 // newest index kept
-	epoch       string
+	copy        *keep.Copy
+	crews       map[string]*crew // of the groups whose beginning it saw
+	founding    []*founding      // groups asked for and not yet there
+	founded     []trail.Frame    // those that are
+	foundings   int
 	outstanding int
 	budget      float64
 
@@ -53,6 +61,8 @@ type client struct {
 	out     [][]byte
 	outLen  int
 	pulling bool
+	filling map[string]bool // groups whose history is asked for
+	heads   bool            // heads are asked for
 	dead    error
 	pinged  time.Time
 
@@ -81,6 +91,7 @@ func (c *client) connect(ctx context.Context) error {
 	c.links++
 	c.stats.Links++
 	c.link, c.asked, c.dead, c.pulling = l, map[string]question{}, nil, false
+	c.filling, c.heads = map[string]bool{}, false
 	c.out, c.outLen, c.pinged = nil, 0, time.Now()
 	c.trail.Up(c.links)
 	return nil
@@ -94,7 +105,7 @@ func (c *client) session(ctx context.Context) {
 		c.link.Close()
 		c.trail.Down(c.links, code, why)
 	}()
-	c.ask(trail.Frame{Type: "hello", Token: c.user.Token, Device: c.device}, question{kind: "hello"})
+	c.ask(c.hello(), question{kind: "hello"})
 	c.flush()
 	greeted := false
 	ticker := time.NewTicker(tick)

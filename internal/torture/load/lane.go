@@ -26,6 +26,7 @@ const maxRecent = 32
 // after a refusal at resendAt.
 type lane struct {
 	peer     string
+	group    bool   // a group's, with conv known from the first
 	conv     string // empty until opened
 	opening  bool
 	pending  []*message

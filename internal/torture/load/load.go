@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/merchantim/merchantim/internal/torture/keep"
 	"github.com/merchantim/merchantim/internal/torture/trail"
 )
 
@@ -26,6 +27,9 @@ type Stats struct {
 	Acked, Pushed, Links, FailedDials int
 	Stalls                            int // links given up for want of an answer
 	LostTails                         int // pongs that told of entries never pushed
+	Recovered                         int // welcomes that said that all was there
+	Groups, Changes                   int // made, and asked for
+	Gaps                              int // times that a group's history was pulled for what was not pushed
 	Refusals                          map[string]int
 }
 
@@ -43,6 +47,10 @@ func (s *Stats) add(o Stats) {
 	s.FailedDials += o.FailedDials
 	s.Stalls += o.Stalls
 	s.LostTails += o.LostTails
+	s.Recovered += o.Recovered
+	s.Groups += o.Groups
+	s.Changes += o.Changes
+	s.Gaps += o.Gaps
 	for code, n := range o.Refusals {
 		for range n {
 			s.refused(code)
@@ -78,7 +86,11 @@ func Run(ctx context.Context, cfg Config, cast []User, rooms *Rooms) (Stats, err
 
 func engage(cfg *Config, cast []User, rooms *Rooms) ([]*client, error) {
 	var clients []*client
-	for _, user := range cast {
+	names := make([]string, len(cast))
+	for i := range cast {
+		names[i] = cast[i].Name
+	}
+	for i, user := range cast {
 		for _, device := range user.Devices {
 			w, err := trail.Create(TrailFile(cfg.Dir, user.Name, device), cfg.Clock)
 			if err != nil {
@@ -88,7 +100,11 @@ func engage(cfg *Config, cast []User, rooms *Rooms) ([]*client, error) {
 			_, _ = h.Write([]byte(user.Name + "/" + device))
 			c := &client{
 				cfg: cfg, user: user, device: device, trail: w, rooms: rooms, maxText: 1024,
+				names: names, copy: keep.New(user.Name), crews: map[string]*crew{},
 				rng: rand.New(rand.NewPCG(cfg.Seed, h.Sum64())),
+			}
+			if device == user.Devices[0] && i%founderEvery == 0 {
+				c.foundings = maxFoundings
 			}
 			for _, peer := range user.Peers {
 				c.lanes = append(c.lanes, &lane{peer: peer})

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/merchantim/merchantim/internal/torture/keep"
 	"github.com/merchantim/merchantim/internal/torture/link"
 	"github.com/merchantim/merchantim/internal/torture/load"
 	"github.com/merchantim/merchantim/internal/torture/trail"
@@ -35,11 +36,15 @@ var errStuck = errors.New("a page leads nowhere")
 
 // reader is one user who only asks; for one goroutine.
 type reader struct {
-	user  string
-	epoch string
-	link  *link.Link
-	trail *trail.Writer
-	ids   int
+	user   string
+	token  string
+	copy   *keep.Copy
+	groups map[string]string // keeper of each that he was in from the start
+	addr   string
+	link   *link.Link
+	links  int
+	trail  *trail.Writer
+	ids    int
 }
 
 // TrailFile is where the reader of a user writes.
@@ -50,25 +55,41 @@ func open(ctx context.Context, addr, dir string, user load.User, clock trail.Clo
 	if err != nil {
 		return nil, err
 	}
-	dctx, cancel := context.WithTimeout(ctx, answerLimit)
-	defer cancel()
-	l, err := link.Dial(dctx, addr)
-	if err != nil {
-		return nil, errors.Join(err, w.Close())
-	}
-	r := &reader{user: user.Name, link: l, trail: w}
-	w.Up(1)
-	f, err := r.call(ctx, trail.Frame{Type: "hello", Token: user.Token, Device: device}, "welcome")
-	if err != nil {
+	r := &reader{user: user.Name, token: user.Token, copy: keep.New(user.Name), groups: map[string]string{}, addr: addr, trail: w}
+	if _, err := r.connect(ctx, nil); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
-	r.epoch = f.Epoch
 	return r, nil
 }
 
+// connect makes a link that goes on at a position, if there is one.
+func (r *reader) connect(ctx context.Context, from *trail.Place) (trail.Frame, error) {
+	dctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	l, err := link.Dial(dctx, r.addr)
+	if err != nil {
+		return trail.Frame{}, err
+	}
+	r.link = l
+	r.links++
+	r.trail.Up(r.links)
+	f, err := r.call(ctx, trail.Frame{Type: "hello", Token: r.token, Device: device, Entry: trail.Entry{Inbox: from}}, "welcome")
+	if err == nil {
+		r.copy.Welcome(f)
+	}
+	return f, err
+}
+
+func (r *reader) disconnect() {
+	if r.link != nil {
+		r.link.Close()
+		r.link = nil
+		r.trail.Down(r.links, 0, "read all")
+	}
+}
+
 func (r *reader) close() error {
-	r.link.Close()
-	r.trail.Down(1, 0, "read all")
+	r.disconnect()
 	return r.trail.Close()
 }
 
@@ -98,7 +119,7 @@ func (r *reader) once(ctx context.Context, req trail.Frame) (trail.Frame, error)
 	if err != nil {
 		return trail.Frame{}, err
 	}
-	r.trail.Sent(1, raw)
+	r.trail.Sent(r.links, raw)
 	if err := r.link.Send(raw); err != nil {
 		return trail.Frame{}, err
 	}
@@ -107,7 +128,8 @@ func (r *reader) once(ctx context.Context, req trail.Frame) (trail.Frame, error)
 		case in := <-r.link.In:
 			var answer *trail.Frame
 			for i, f := range in.Frames {
-				r.trail.Received(1, in.Raw[i])
+				r.take(f)
+				r.trail.Received(r.links, in.Raw[i])
 				if f.ID == req.ID {
 					answer = &f
 				}
@@ -124,16 +146,24 @@ func (r *reader) once(ctx context.Context, req trail.Frame) (trail.Frame, error)
 	}
 }
 
-// upwards reads a chain from its first entry on.
-func (r *reader) upwards(ctx context.Context, conv string) ([]trail.Entry, error) {
+// take keeps what is pushed to a link.
+func (r *reader) take(f trail.Frame) {
+	if f.Type == "msg" || f.Type == "own" {
+		r.copy.Push(f)
+	}
+}
+
+// upwards reads a chain from an index on.
+func (r *reader) upwards(ctx context.Context, conv string, after int64) ([]trail.Entry, error) {
 	var chain []trail.Entry
-	for after := int64(0); ; {
+	for {
 		f, err := r.call(ctx, trail.Frame{Type: "history", Entry: trail.Entry{Conversation: conv},
 			After: trail.IndexRef(after), Limit: 200}, "messages")
 		if err != nil {
 			return chain, err
 		}
 		chain = append(chain, f.Messages...)
+		r.copy.Messages(conv, after, f.Messages)
 		if !f.More || len(f.Messages) == 0 {
 			return chain, nil
 		}
@@ -176,7 +206,11 @@ func (r *reader) inbox(ctx context.Context) ([]trail.Entry, error) {
 		if err != nil {
 			return entries, err
 		}
+		r.copy.Entries(f.Entries)
 		for _, e := range f.Entries {
+			if e.Content != nil && e.Content.Type == trail.Created {
+				r.groups[e.Conversation] = load.Keeper(e)
+			}
 			entries = append(entries, trail.Entry{Inbox: e.Inbox, Conversation: e.Conversation, Index: e.Index, Message: e.Message})
 		}
 		if len(f.Entries) == 0 || f.Entries[len(f.Entries)-1].Inbox == nil {

@@ -12,16 +12,14 @@ import (
 	"strconv"
 )
 
-// Place is a place in an inbox. Pre is absent in welcome and pong.
+// Place is a place in an inbox, with Pre. In hello, welcome and pong it is a
+// position: Heads is the sum of the large groups' heads there, Epoch (in hello)
+// the numbering that all of it is of.
 type Place struct {
-	Index int64 `json:"index"`
-	Pre   int64 `json:"pre,omitempty"`
-}
-
-// Content is the content of a message.
-type Content struct {
-	Type string `json:"type"`
-	Text string `json:"text,omitempty"`
+	Epoch string `json:"epoch,omitempty"`
+	Index int64  `json:"index"`
+	Pre   int64  `json:"pre,omitempty"`
+	Heads int64  `json:"heads,omitempty"`
 }
 
 // Entry is a MESSAGE of the protocol; Inbox is set where it came as a part of
@@ -39,7 +37,7 @@ type Entry struct {
 	Content      *Content `json:"content,omitempty"`
 }
 
-// Text is the text of the message, empty for a void entry.
+// Text is the text of the message, empty for any other entry.
 func (e Entry) Text() string {
 	if e.Content == nil {
 		return ""
@@ -60,6 +58,10 @@ type Row struct {
 	Read         int64  `json:"read"`
 	Unread       int64  `json:"unread"`
 	At           int64  `json:"at"`
+	Group        bool   `json:"group,omitempty"`
+	Title        string `json:"title,omitempty"`
+	Left         bool   `json:"left,omitempty"`
+	Large        bool   `json:"large,omitempty"`
 }
 
 // Frame holds the fields of every frame of the protocol, both ways. Fields
@@ -74,6 +76,16 @@ type Frame struct {
 	User   string `json:"user,omitempty"`
 	Epoch  string `json:"epoch,omitempty"`
 	With   string `json:"with,omitempty"`
+
+	Recovered bool `json:"recovered,omitempty"`
+
+	// Members are names in create and people in the answer to members.
+	Title   string   `json:"title,omitempty"`
+	Members []Person `json:"members,omitempty"`
+	Add     []string `json:"add,omitempty"`
+	Remove  []string `json:"remove,omitempty"`
+	Total   int      `json:"total,omitempty"`
+	Heads   []HeadOf `json:"heads,omitempty"`
 
 	// After is a key in a send and an index elsewhere; see Key and Index.
 	After  Ref    `json:"after,omitempty"`
