@@ -9,7 +9,7 @@ import (
 // call is a request other than a send. Repeating one does no harm, so it is
 // repeated until it is answered or its caller gives up.
 type call struct {
-	frame func(id string) []byte
+	request
 
 	id        string    // of the request under way, "" if it waits
 	notBefore time.Time // it waits till then
@@ -49,8 +49,8 @@ func (c calls) wake(now time.Time) (at time.Time, ok bool) {
 }
 
 // answered ends the call of a request, or puts it back after a refusal that is
-// not final.
-func (c calls) answered(r *wire.Received, now time.Time) {
+// not final. It returns the call if it succeeded.
+func (c calls) answered(r *wire.Received, now time.Time) *call {
 	for q := range c {
 		switch {
 		case q.id != r.ID:
@@ -58,6 +58,7 @@ func (c calls) answered(r *wire.Received, now time.Time) {
 		case r.Type != "error":
 			delete(c, q)
 			q.finish(r, nil)
+			return q
 		case r.Retry:
 			q.id = ""
 			q.notBefore = now.Add(resend(time.Duration(r.RetryMS)*time.Millisecond, q.tries))
@@ -66,8 +67,9 @@ func (c calls) answered(r *wire.Received, now time.Time) {
 			delete(c, q)
 			q.finish(nil, &Refused{Code: r.Code, Message: r.Message})
 		}
-		return
+		return nil
 	}
+	return nil
 }
 
 // rewind puts all back: the link is lost.

@@ -20,7 +20,9 @@ type Client struct {
 
 	stop context.CancelFunc
 	done chan struct{} // closed when the loop has ended
-	err  error         // of the last Save; valid once done is closed
+	err  error         // of the store; valid once done is closed
+
+	store Store
 }
 
 // New starts a client. It connects at once and for ever, until Close.
@@ -29,7 +31,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := o.Positions.Load()
+	at, err := o.Store.Load()
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +43,7 @@ func New(o Options) (*Client, error) {
 		messages: make(chan Message),
 		ready:    make(chan struct{}),
 		stop:     stop,
+		store:    o.Store,
 		done:     make(chan struct{}),
 	}
 	l := newLoop(c, o, at, rand.Text()[:12])
@@ -53,7 +56,8 @@ func New(o Options) (*Client, error) {
 }
 
 // Close ends the client and waits for its goroutines. Whatever is under way
-// ends with ErrClosed. The error is that of keeping the position.
+// ends with ErrClosed. The error is that of the
+// store, if it does not have all that was handed over.
 func (c *Client) Close() error {
 	c.stop()
 	<-c.done
@@ -106,57 +110,9 @@ func (s *Sending) Wait(ctx context.Context) (Receipt, error) {
 	}
 }
 
-// Open returns the conversation with another user.
-func (c *Client) Open(ctx context.Context, with string) (conversation string, err error) {
-	r, err := c.ask(ctx, func(id string) []byte { return wire.AppendOpen(nil, id, with) })
-	if err != nil {
-		return "", err
-	}
-	return r.Conversation, nil
-}
-
-// History returns a page of a conversation before an index (0: the newest).
-// Limit is at most 200; 0 leaves it to the server.
-func (c *Client) History(ctx context.Context, conversation string, before uint64, limit int) (Page, error) {
-	return c.page(ctx, func(id string) []byte { return wire.AppendHistory(nil, id, conversation, before, limit) })
-}
-
-// HistoryAfter returns a page of a conversation after an index.
-func (c *Client) HistoryAfter(ctx context.Context, conversation string, after uint64, limit int) (Page, error) {
-	return c.page(ctx, func(id string) []byte { return wire.AppendHistoryAfter(nil, id, conversation, after, limit) })
-}
-
-func (c *Client) page(ctx context.Context, frame func(id string) []byte) (Page, error) {
-	r, err := c.ask(ctx, frame)
-	if err != nil {
-		return Page{}, err
-	}
-	p := Page{More: r.More, Messages: make([]Message, len(r.Messages))}
-	for i := range r.Messages {
-		p.Messages[i] = messageOf("", &r.Messages[i])
-	}
-	return p, nil
-}
-
-// List returns a page of the user's conversations, newest first, and the
-// cursor of the next page, empty at the end.
-func (c *Client) List(ctx context.Context, cursor string, limit int) (rows []wire.Row, next string, err error) {
-	r, err := c.ask(ctx, func(id string) []byte { return wire.AppendList(nil, id, cursor, 0, limit) })
-	if err != nil {
-		return nil, "", err
-	}
-	return r.Conversations, r.Cursor, nil
-}
-
-// Read says that the user has read a conversation up to an index.
-func (c *Client) Read(ctx context.Context, conversation string, index uint64) error {
-	_, err := c.ask(ctx, func(id string) []byte { return wire.AppendRead(nil, id, conversation, index) })
-	return err
-}
-
 // ask hands a request to the loop and waits for its answer.
-func (c *Client) ask(ctx context.Context, frame func(id string) []byte) (*wire.Received, error) {
-	q := &call{frame: frame, done: make(chan struct{})}
+func (c *Client) ask(ctx context.Context, r *request) (*wire.Received, error) {
+	q := &call{request: *r, done: make(chan struct{})}
 	select {
 	case c.asked <- q:
 	case <-c.done:

@@ -11,84 +11,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/merchantim/merchantim/internal/client/clienttest"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// start connects a user; change may be nil.
-func start(t *testing.T, f *clienttest.Server, user string, change func(*Options)) *Client {
-	t.Helper()
-	o := Options{
-		URL:     f.Address(),
-		Token:   func(context.Context) (string, error) { return user, nil },
-		Device:  "test",
-		BackOff: BackOff{Base: time.Millisecond, Max: 20 * time.Millisecond}, AwayWait: 10 * time.Millisecond,
-	}
-	if change != nil {
-		change(&o)
-	}
-	c, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
-}
-
-func open(t *testing.T, c *Client, with string) string {
-	t.Helper()
-	conversation, err := c.Open(within(t), with)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conversation
-}
-
-func send(t *testing.T, c *Client, conversation, text string) *Sending {
-	t.Helper()
-	s, err := c.Send(within(t), conversation, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func sent(t *testing.T, s *Sending) Receipt {
-	t.Helper()
-	r, err := s.Wait(within(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func next(t *testing.T, c *Client) Message {
-	t.Helper()
-	select {
-	case m, ok := <-c.Messages():
-		if !ok {
-			t.Fatal("the client ended")
-		}
-		return m
-	case <-within(t).Done():
-		t.Fatal("no message came")
-	}
-	return Message{}
-}
 
 func TestTwoPeopleChat(t *testing.T) {
 	t.Parallel()
@@ -103,8 +29,8 @@ func TestTwoPeopleChat(t *testing.T) {
 		t.Errorf("receipt %+v", r)
 	}
 	m := next(t, bob)
-	want := Message{Inbox: Position{"e1", 1}, Conversation: conversation, Index: 1, N: 1, ID: r.Message, From: "alice",
-		Key: r.Key, At: r.At, Text: "hi \"bob\"\n😀"}
+	want := Message{Inbox: Place{"e1", 1}, Conversation: conversation, Index: 1, N: 1, ID: r.Message, From: "alice",
+		Key: r.Key, At: r.At, Kind: KindText, Text: "hi \"bob\"\n😀", Content: []byte(`{"type":"text","text":"hi \"bob\"\n😀"}`)}
 	if diff := cmp.Diff(want, m); diff != "" {
 		t.Error(diff)
 	}
@@ -123,9 +49,12 @@ func TestTwoPeopleChat(t *testing.T) {
 	if err := alice.Read(within(t), conversation, 2); err != nil {
 		t.Error(err)
 	}
-	rows, cursor, err := alice.List(within(t), "", 10)
-	if err != nil || cursor != "next" || len(rows) != 1 || rows[0].Conversation != conversation {
-		t.Errorf("list %+v, %q, %v", rows, cursor, err)
+	list, err := alice.List(within(t), "", 0, 10)
+	if err != nil || list.Cursor != "" || list.Version == 0 || len(list.Rows) != 1 || list.Rows[0].Conversation != conversation {
+		t.Errorf("list %+v, %v", list, err)
+	}
+	if list, err = alice.List(within(t), "", list.Version, 10); err != nil || len(list.Rows) != 0 {
+		t.Errorf("nothing changed, and the list is %+v, %v", list, err)
 	}
 }
 
@@ -252,7 +181,7 @@ func TestANewEpochIsReadFromTheStart(t *testing.T) {
 	f.Renumber("e2")
 	f.CutAll()
 	for i, want := range []string{"one", "two"} {
-		if m := next(t, bob); m.Text != want || m.Inbox != (Position{"e2", uint64(i + 1)}) {
+		if m := next(t, bob); m.Text != want || m.Inbox != (Place{"e2", uint64(i + 1)}) {
 			t.Fatalf("got %+v", m)
 		}
 	}
@@ -263,8 +192,8 @@ func TestANextProcessGoesOnWhereTheLastStopped(t *testing.T) {
 	f := clienttest.New(t)
 	alice := start(t, f, "alice", nil)
 	conversation := open(t, alice, "bob")
-	file := FilePositions(filepath.Join(t.TempDir(), "bob.position"))
-	kept := func(o *Options) { o.Positions, o.FromNow = file, true }
+	file := filepath.Join(t.TempDir(), "bob.messages")
+	kept := func(o *Options) { o.Store, o.FromNow = openFile(t, file), true }
 	sent(t, send(t, alice, conversation, "before bob's time"))
 
 	bob := start(t, f, "bob", kept)

@@ -3,8 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -133,34 +131,6 @@ func TestRetriesAreSpread(t *testing.T) {
 				t.Fatalf("wait %d is %v", tries, w)
 			}
 		}
-	}
-}
-
-func TestAPositionThatCannotBeReadOrKeptIsAnError(t *testing.T) {
-	t.Parallel()
-	f := clienttest.New(t)
-	file := filepath.Join(t.TempDir(), "position")
-	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o := Options{URL: f.Address(), Token: func(context.Context) (string, error) { return "bob", nil }, Device: "d", Positions: FilePositions(file)}
-	if _, err := New(o); err == nil || !strings.Contains(err.Error(), file) {
-		t.Errorf("a broken file: %v", err)
-	}
-	o.Positions = FilePositions(filepath.Join(file, "not a folder", "position"))
-	if _, err := New(o); err == nil {
-		t.Error("a file that cannot be read is taken for none")
-	}
-	o.Positions = FilePositions(filepath.Join(t.TempDir(), "no such folder", "position"))
-	bob, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := bob.Ready(within(t)); err != nil {
-		t.Error(err)
-	}
-	if err := bob.Close(); err == nil {
-		t.Error("nobody heard that the position is lost")
 	}
 }
 

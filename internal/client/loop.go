@@ -14,42 +14,48 @@ type loop struct {
 	c    *Client
 	o    Options
 	name string // begins every key that this client makes
-	user string
 
 	outbox *outbox
 	calls  calls
-	inbox  inbox
+	box    *mailbox
 	lastID uint64
 	keys   uint64
 
-	link   *link       // nil if there is none
-	dialed chan dialed // the answer of the one dial under way, nil if there is none
-	redial time.Time   // when neither
-	tries  int
+	link      link        // nil if there is none
+	short     bool        // it is the short link
+	dialed    chan dialed // the answer of the one dial under way, nil if there is none
+	redial    time.Time   // when the next may begin
+	shortNext bool        // it is of the short link
+	tries     int         // failures in a row to have any link
+	fails     int         // failures in a row to have the long link
+	proven    bool        // the long link has answered something besides its welcome
 
-	pull      string    // id of the pull under way
-	pullAfter time.Time // no pull before, after a refusal
-	pullTries int
-	ping      string    // id of the ping under way
-	heard     bool      // something came since it went out
-	beat      time.Time // when the next ping is due, or the one under way overdue
+	pulls      map[string]*track // requests for more of a track, by id
+	heads      string            // id of the request for the heads under way
+	headsAfter time.Time         // no such request before, after a refusal
+	headsTries int
+	ping       string    // id of the ping under way
+	heard      bool      // something came since it went out
+	beat       time.Time // when the next ping is due, or the one under way overdue
 
-	kept    Position // last one saved
-	taken   Position // last one handed over
-	unsaved int
-	saveErr error
-	timer   *time.Timer
+	pending   Batch // handed over and not yet in the store
+	saveErr   error
+	saveAfter time.Time // no save before, after a failure
+	timer     *time.Timer
 }
 
-// saveEvery is how many messages are handed over at most before the position
-// is kept; it also is whenever the line is empty.
-const saveEvery = 64
-
 func newLoop(c *Client, o Options, at Position, name string) *loop {
-	l := &loop{c: c, o: o, name: name, outbox: newOutbox(), calls: make(calls), kept: at, taken: at}
-	l.inbox = inbox{at: at, max: o.Queue, mine: func(from, key string) bool {
-		return from == l.user && strings.HasPrefix(key, l.name+".")
-	}}
+	l := &loop{c: c, o: o, name: name, outbox: newOutbox(), calls: make(calls), pulls: make(map[string]*track)}
+	l.box = newMailbox(&at, o.Queue)
+	l.box.mine = func(from, key string) bool {
+		return from == l.box.user && strings.HasPrefix(key, l.name+".")
+	}
+	l.box.stored = func(conversation string) uint64 {
+		if l.pending.Anew { // what the store has is of another epoch
+			return 0
+		}
+		return o.Store.Newest(conversation)
+	}
 	return l
 }
 
@@ -70,7 +76,7 @@ func (l *loop) run(ctx context.Context) error {
 			l.connected(d)
 		case frames, ok := <-l.received():
 			if !ok {
-				l.lost(l.link.err)
+				l.lost(l.link.failure())
 			}
 			for _, r := range frames {
 				l.receive(r, time.Now())
@@ -99,49 +105,56 @@ func (l *loop) open() (asked chan *call, typed chan *Sending, messages chan Mess
 	if l.outbox.count < l.o.Outbox {
 		typed = l.c.typed
 	}
-	if len(l.inbox.line) > 0 {
-		messages, next = l.c.messages, l.inbox.line[0].message
+	if len(l.box.line) > 0 && !l.stuck() {
+		messages, next = l.c.messages, l.box.line[0].message
 	}
 	return asked, typed, messages, next
 }
 
-func (l *loop) received() chan []*wire.Received {
+func (l *loop) received() <-chan []*wire.Received {
 	if l.link == nil {
 		return nil
 	}
-	return l.link.in
+	return l.link.received()
 }
 
 // advance does what can be done now.
 func (l *loop) advance(ctx context.Context, now time.Time) {
-	for len(l.inbox.line) > 0 && l.inbox.line[0].silent {
+	for len(l.box.line) > 0 && !l.stuck() && (l.box.line[0].silent || l.box.line[0].again) {
 		l.handedOver()
 	}
-	if l.link == nil {
-		if l.dialed == nil && !now.Before(l.redial) {
-			l.dial(ctx)
-		}
-		return
+	l.save(now)
+	if l.dialed == nil && l.wantsLink() && !now.Before(l.redial) {
+		l.dial(ctx)
 	}
-	if !now.Before(l.beat) && !l.heartbeat(now) {
+	if l.link == nil || !l.short && !now.Before(l.beat) && !l.heartbeat(now) {
 		return
 	}
 	for q := l.calls.take(now); q != nil; q = l.calls.take(now) {
 		q.id = l.nextID()
-		l.link.send(q.frame(q.id))
+		l.link.send(q.id, &q.request)
+	}
+	l.sendTexts(now)
+	l.pullMore(now)
+}
+
+// shortTexts is how many texts may be under way on the short link, one of each
+// conversation: requests of HTTP overtake each other.
+const shortTexts = 4
+
+func (l *loop) sendTexts(now time.Time) {
+	window, each := max(l.link.greeting().MaxInflight, 1), l.o.Outbox
+	if l.short {
+		window, each = min(window, shortTexts), 1
 	}
 	for {
 		id := strconv.FormatUint(l.lastID+1, 10)
-		s := l.outbox.take(now, max(l.link.welcome.MaxInflight, 1), id)
+		s := l.outbox.take(now, window, each, id)
 		if s == nil {
-			break
+			return
 		}
 		l.lastID++
-		l.link.send(wire.AppendSend(nil, id, s.conversation, s.key, s.after, s.text))
-	}
-	if n := l.inbox.pull(); n > 0 && l.pull == "" && !now.Before(l.pullAfter) {
-		l.pull = l.nextID()
-		l.link.send(wire.AppendInbox(nil, l.pull, l.inbox.at.Index, n))
+		l.link.send(id, &request{op: wire.Send, conversation: s.conversation, key: s.key, after: s.after, text: s.text})
 	}
 }
 
@@ -158,82 +171,21 @@ func (l *loop) due(now time.Time) time.Duration {
 			at = t
 		}
 	}
-	if l.link == nil {
-		sooner(l.redial, l.dialed == nil)
-	} else {
-		sooner(l.beat, true)
+	sooner(l.redial, l.dialed == nil && l.wantsLink())
+	sooner(l.saveAfter, now.Before(l.saveAfter))
+	if l.link != nil {
+		sooner(l.beat, !l.short)
 		sooner(l.outbox.wake(now))
 		sooner(l.calls.wake(now))
-		sooner(l.pullAfter, now.Before(l.pullAfter))
+		sooner(l.pullWake(now))
 	}
 	return max(at.Sub(now), 0)
-}
-
-// receive takes one frame of the server.
-func (l *loop) receive(r *wire.Received, now time.Time) {
-	if l.link == nil {
-		return // given up while its last frames were read
-	}
-	l.heard = true
-	if r.ID != "" && r.Type != "error" {
-		l.tries = 0 // not at the welcome: a server may greet and give up at once
-	}
-	switch {
-	case r.Type == "msg" || r.Type == "own":
-		l.inbox.pushed(r)
-	case r.ID == "":
-	case r.ID == l.pull:
-		l.pulled(r, now)
-	case r.ID == l.ping && r.Type == "pong":
-		l.ping = ""
-		l.inbox.exists(r.Inbox.Index)
-	case r.Type == "sent":
-		l.outbox.accepted(r.ID, Receipt{Conversation: r.Conversation, Key: r.Key, Message: r.Message,
-			Index: r.Index, N: r.N, At: time.UnixMilli(r.At)})
-	case r.Type == "error" && l.outbox.byID[r.ID] != nil:
-		l.outbox.refused(r.ID, now, r)
-	default:
-		l.calls.answered(r, now)
-	}
-}
-
-// pulled takes the answer to a pull. A refused one is tried again.
-func (l *loop) pulled(r *wire.Received, now time.Time) {
-	l.pull = ""
-	if r.Type == "entries" {
-		l.pullTries = 0
-		l.inbox.pulled(r.Entries, r.Newest)
-		return
-	}
-	l.pullAfter = now.Add(resend(time.Duration(r.RetryMS)*time.Millisecond, l.pullTries))
-	l.pullTries++
-}
-
-// handedOver moves the position behind the first message in line.
-func (l *loop) handedOver() {
-	l.taken = l.inbox.line[0].message.Inbox
-	l.inbox.line = l.inbox.line[1:]
-	if l.unsaved++; l.unsaved >= saveEvery || len(l.inbox.line) == 0 {
-		l.save()
-	}
-}
-
-func (l *loop) save() {
-	l.unsaved = 0
-	if l.taken == l.kept {
-		return
-	}
-	if l.saveErr = l.o.Positions.Save(l.taken); l.saveErr != nil {
-		l.o.OnState(State{Up: l.link != nil, User: l.user, Err: l.saveErr})
-		return
-	}
-	l.kept = l.taken
 }
 
 func (l *loop) end() error {
 	if l.dialed != nil {
 		if d := <-l.dialed; d.err == nil {
-			l.link = d.link
+			d.link.close(true)
 		}
 	}
 	if l.link != nil {
@@ -241,6 +193,6 @@ func (l *loop) end() error {
 	}
 	l.outbox.end(ErrClosed)
 	l.calls.drop(true, ErrClosed)
-	l.save()
+	l.saveNow(time.Now()) // a last try, however the one before went
 	return l.saveErr
 }

@@ -12,18 +12,23 @@ import (
 
 // Options of a client. URL, Token and Device are needed.
 type Options struct {
-	// URL is the server, such as ws://127.0.0.1:8080, without a path.
+	// URL is the server, such as ws://127.0.0.1:8080. A path is ignored.
 	URL string
 	// Token returns the token for a new link; it is asked again for each.
 	Token func(context.Context) (string, error)
 	// Device names this installation, in the form of a user id.
 	Device string
 
-	// Positions keeps the place in the inbox; nil: in memory only.
-	Positions Positions
+	// Store keeps the messages and how far they were taken; nil: in memory only.
+	Store Store
 	// FromNow starts a client that has no position at the newest entry of the
-	// inbox instead of the oldest.
+	// inbox, and of each large group, instead of the oldest.
 	FromNow bool
+
+	// FallBack is after how many failures in a row to make the long link the
+	// client goes on over the short one (HTTP), trying on in the background.
+	// 0: 2; below 0: it never does.
+	FallBack int
 
 	// OnState is told of every change of the link. It is called by the
 	// client's own goroutine: it must return soon and not call the client.
@@ -44,10 +49,11 @@ type Options struct {
 
 // State is the state of the link.
 type State struct {
-	Up   bool
-	User string // who the token says we are, when up
-	// Err is why the link was lost or could not be made, or, when up, why the
-	// position could not be kept.
+	Up    bool
+	Short bool   // it is the short link, when up
+	User  string // who the token says we are, when up
+	// Err is why the link was lost or could not be made, or why the store does
+	// not keep what came.
 	Err error
 	// Retry is the wait until the next try, when not up.
 	Retry time.Duration
@@ -78,6 +84,8 @@ const (
 	defaultOutbox = 1000
 	defaultQueue  = 1000
 	maxCalls      = 64 // requests under way besides sends
+
+	defaultFallBack = 2
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -85,15 +93,18 @@ func (o Options) withDefaults() (Options, error) {
 	if err != nil || (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "" {
 		return o, fmt.Errorf("client: %q is not the address of a server, such as ws://127.0.0.1:8080", o.URL)
 	}
-	o.URL = u.Scheme + "://" + u.Host + "/v1/link"
+	o.URL = u.Scheme + "://" + u.Host
 	if o.Token == nil {
 		return o, errors.New("client: no token")
 	}
 	if !wire.ValidUser([]byte(o.Device)) {
 		return o, fmt.Errorf("client: %q is not the name of a device", o.Device)
 	}
-	if o.Positions == nil {
-		o.Positions = new(MemoryPositions)
+	if o.Store == nil {
+		o.Store = new(Memory)
+	}
+	if o.FallBack == 0 {
+		o.FallBack = defaultFallBack
 	}
 	if o.OnState == nil {
 		o.OnState = func(State) {}

@@ -65,15 +65,16 @@ func (o *outbox) add(s *Sending) {
 }
 
 // take returns the next text to send and puts it under way as request id; nil
-// if none may be sent now or window texts are under way already.
-func (o *outbox) take(now time.Time, window int, id string) *Sending {
+// if none may be sent now, or window texts are under way already, each at most
+// of one conversation.
+func (o *outbox) take(now time.Time, window, each int, id string) *Sending {
 	if o.inflight >= window {
 		return nil
 	}
 	for n := range o.lanes {
 		i := (o.turn + n) % len(o.lanes)
 		l := o.lanes[i]
-		if l.next == len(l.items) || now.Before(l.notBefore) {
+		if l.next == len(l.items) || l.next >= each || now.Before(l.notBefore) {
 			continue
 		}
 		s := l.items[l.next]
@@ -100,13 +101,15 @@ func (o *outbox) wake(now time.Time) (at time.Time, ok bool) {
 // accepted ends the text of request id. An answer to a request that is under
 // way no more (it was refused since, or belongs to an older link) is ignored:
 // the same text is under way again and gets the same answer.
-func (o *outbox) accepted(id string, r Receipt) {
+func (o *outbox) accepted(id string, r Receipt) (text string, ok bool) {
 	l, i := o.find(id)
 	if l == nil {
-		return
+		return "", false
 	}
 	l.tries = 0
+	text = l.items[i].text
 	o.finish(l, i, r, nil)
+	return text, true
 }
 
 // refused puts the text of request id, and all behind it, back in line, or

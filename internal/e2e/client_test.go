@@ -13,12 +13,12 @@ import (
 	"github.com/merchantim/merchantim/internal/stream"
 )
 
-// person starts a client of a user who keeps his place in positions.
-func person(t *testing.T, s *server, user string, positions client.Positions) *client.Client {
+// person starts a client of a user who keeps what he gets in store.
+func person(t *testing.T, s *server, user string, store client.Store) *client.Client {
 	t.Helper()
 	token := s.token(user)
 	c, err := client.New(client.Options{
-		URL: "ws://" + s.Addr(), Device: "client", Positions: positions,
+		URL: "ws://" + s.Addr(), Device: "client", Store: store,
 		Token:    func(context.Context) (string, error) { return token, nil },
 		BackOff:  client.BackOff{Base: time.Millisecond, Max: 50 * time.Millisecond},
 		AwayWait: 10 * time.Millisecond,
@@ -77,9 +77,9 @@ func TestTheClientTalksThroughRestarts(t *testing.T) {
 	if err := bob.Read(within(t), id, 10); err != nil {
 		t.Error(err)
 	}
-	rows, _, err := bob.List(within(t), "", 0)
-	if err != nil || len(rows) != 1 || rows[0].Unread != rounds*each-10 {
-		t.Errorf("bob's list %+v, %v", rows, err)
+	list, err := bob.List(within(t), "", 0, 0)
+	if err != nil || len(list.Rows) != 1 || list.Rows[0].Unread != rounds*each-10 {
+		t.Errorf("bob's list %+v, %v", list, err)
 	}
 	_, err = alice.Open(within(t), "nobody")
 	if refused, ok := errors.AsType[*client.Refused](err); !ok || refused.Code != wire.CodeNotFound {

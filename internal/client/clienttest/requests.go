@@ -1,8 +1,8 @@
 package clienttest
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 )
@@ -15,54 +15,89 @@ func (s *Server) do(l *link, r *wire.Frame) []byte {
 		return s.hello(l, r)
 	case wire.Open:
 		return wire.AppendOpened(nil, r.ID, s.open(l.user, string(r.With)))
-	case wire.Send:
-		return s.send(l, r)
-	case wire.History:
-		return s.history(r)
+	case wire.Create:
+		return s.create(l.user, r)
 	case wire.Inbox:
 		inbox := s.user(l.user).inbox
 		from := min(int(r.After), len(inbox))
 		to := min(from+min(r.Limit, 7), len(inbox)) // small pages are lawful, too
 		return wire.AppendEntries(nil, r.ID, inbox[from:to], uint64(len(inbox)))
+	case wire.Heads:
+		return s.listHeads(l.user, r)
 	case wire.List:
-		return s.list(l, r)
-	case wire.Read:
-		return wire.AppendDone(nil, r.ID)
+		return s.list(l.user, r)
+	case wire.Ping:
+		return wire.AppendPong(nil, r.ID, uint64(len(s.user(l.user).inbox)), s.headSum(l.user), s.now)
+	}
+	c := s.chats[r.Conversation]
+	if c == nil {
+		return wire.AppendError(nil, r.ID, wire.CodeNotFound, "No such conversation.", 0)
+	}
+	since, member := c.members[l.user]
+	if !member {
+		return wire.AppendError(nil, r.ID, wire.CodeForbidden, "You are no member.", 0)
+	}
+	switch r.Type {
+	case wire.Send:
+		return s.send(l, c, r)
+	case wire.Change:
+		return s.change(l.user, c, r)
+	case wire.Members:
+		return s.listMembers(c, r)
+	case wire.History:
+		return history(c, since, r)
 	default:
-		return wire.AppendPong(nil, r.ID, uint64(len(s.user(l.user).inbox)), 0, s.now)
+		return s.read(l.user, c, r)
 	}
 }
 
 func (s *Server) user(name string) *user {
 	if s.users[name] == nil {
-		s.users[name] = &user{}
+		s.users[name] = &user{rows: map[[16]byte]*row{}, news: make(chan struct{})}
 	}
 	return s.users[name]
 }
 
+// hello welcomes on a long link, with what was missed, or, with no link, on
+// the short one.
 func (s *Server) hello(l *link, r *wire.Frame) []byte {
-	l.user = string(r.Token)
-	u := s.user(l.user)
-	u.links = append(u.links, l)
-	return wire.AppendWelcome(nil, r.ID, &wire.Welcome{User: l.user, Epoch: s.epoch, InboxIndex: uint64(len(u.inbox)),
-		HeartbeatMS: s.beat.Milliseconds(), MaxTextBytes: 8192, MaxInflight: s.inflight, At: s.now})
+	if l.conn != nil {
+		l.user = string(r.Token)
+		u := s.user(l.user)
+		u.links = append(u.links, l)
+	}
+	w, missed := s.welcome(l.user, r)
+	frame := wire.AppendWelcome(nil, r.ID, w)
+	for i := range missed {
+		e := &missed[i]
+		frame = append(frame, '\n')
+		frame = wire.AppendMsgTail(wire.AppendMsgHead(frame, e.InboxIndex, e.InboxPre), &e.Message)
+	}
+	return frame
+}
+
+func (s *Server) welcome(name string, r *wire.Frame) (w *wire.Welcome, missed []wire.Entry) {
+	u := s.user(name)
+	w = &wire.Welcome{
+		User: name, Epoch: s.epoch, InboxIndex: uint64(len(u.inbox)), HeadSum: s.headSum(name),
+		HeartbeatMS: s.beat.Milliseconds(), MaxTextBytes: 8192, MaxInflight: s.inflight, At: s.now,
+	}
+	if r.Resumes && r.Epoch == s.epoch && r.HeadSum == w.HeadSum && r.InboxIndex <= w.InboxIndex && w.InboxIndex-r.InboxIndex <= 20 {
+		w.Recovered, missed = true, u.inbox[r.InboxIndex:]
+	}
+	return w, missed
 }
 
 func (s *Server) open(a, b string) [16]byte {
-	members := [2]string{min(a, b), max(a, b)}
-	sum := sha256.Sum256([]byte(members[0] + " " + members[1]))
+	sum := sha256.Sum256([]byte(min(a, b) + " " + max(a, b)))
 	id := [16]byte(sum[:16])
 	if s.chats[id] == nil {
-		s.chats[id] = &chat{members: members, byKey: map[string]int{}}
+		s.chats[id] = &chat{members: map[string]uint64{a: 0, b: 0}, byKey: map[string]int{}}
 	}
 	return id
 }
 
-func (s *Server) send(l *link, r *wire.Frame) []byte {
-	c := s.chats[r.Conversation]
-	if c == nil {
-		return wire.AppendError(nil, r.ID, wire.CodeNotFound, "No such conversation.", 0)
-	}
+func (s *Server) send(l *link, c *chat, r *wire.Frame) []byte {
 	if len(r.Text) > 8192 {
 		return wire.AppendError(nil, r.ID, wire.CodeTooLarge, "The text is too long.", 0)
 	}
@@ -70,68 +105,30 @@ func (s *Server) send(l *link, r *wire.Frame) []byte {
 	i, stored := c.byKey[l.user+" "+string(r.Key)]
 	_, follows := c.byKey[l.user+" "+string(r.Predecessor)]
 	switch {
-	case stored && string(c.chain[i].Content) != string(content):
+	case stored && !bytes.Equal(c.chain[i].Content, content):
 		return wire.AppendError(nil, r.ID, wire.CodeConflict, "Another text had this key.", 0)
 	case !stored && len(r.Predecessor) > 0 && !follows:
 		return wire.AppendError(nil, r.ID, wire.CodePredecessorMissing, "Its predecessor is missing.", 0)
 	case !stored:
-		i = s.store(l, c, r, content)
+		i = len(c.chain)
+		c.byKey[l.user+" "+string(r.Key)] = i
+		s.extend(c, r.Conversation, &entry{from: l.user, key: string(r.Key), content: content, by: l, counts: true})
 	}
 	m := c.chain[i]
 	return wire.AppendSent(nil, r.ID, &wire.Sent{Conversation: m.Conversation, Key: r.Key, ID: m.ID, Index: m.Index, N: m.N, At: m.At})
 }
 
-func (s *Server) store(l *link, c *chat, r *wire.Frame, content []byte) int {
-	i, n := len(c.chain), uint64(len(c.chain))
-	m := wire.Message{Conversation: r.Conversation, Index: n + 1, Pre: n, N: n + 1, From: l.user, Key: string(r.Key), At: s.now, Content: content}
-	binary.BigEndian.PutUint64(m.ID[8:], n)
-	c.chain = append(c.chain, m)
-	c.byKey[l.user+" "+string(r.Key)] = i
-	for _, member := range c.members {
-		s.push(member, l, m)
-	}
-	return i
-}
-
-func (s *Server) push(member string, from *link, m wire.Message) {
-	u := s.user(member)
-	pre := uint64(len(u.inbox))
-	u.inbox = append(u.inbox, wire.Entry{InboxIndex: pre + 1, InboxPre: pre, Message: m})
-	for _, l := range u.links {
-		frame := wire.AppendMsgTail(wire.AppendMsgHead(nil, pre+1, pre), &m)
-		if l == from {
-			frame = wire.AppendOwn(nil, pre+1, pre, m.Conversation, m.Index)
-		}
-		for range s.pushes() {
-			l.write(frame)
-		}
-	}
-}
-
-func (s *Server) history(r *wire.Frame) []byte {
-	chain := s.chats[r.Conversation].chain
+func history(c *chat, since uint64, r *wire.Frame) []byte {
+	first := max(int(since)-1, 0) // place in chain of what the member sees first
 	if r.HasAfter {
-		from := min(int(r.After), len(chain))
-		to := min(from+r.Limit, len(chain))
-		return wire.AppendMessages(nil, r.ID, r.Conversation, chain[from:to], to < len(chain))
+		from := min(max(int(r.After), first), len(c.chain))
+		to := min(from+min(r.Limit, 9), len(c.chain))
+		return wire.AppendMessages(nil, r.ID, r.Conversation, c.chain[from:to], to < len(c.chain))
 	}
-	to := len(chain)
+	to := len(c.chain)
 	if r.Before > 0 {
-		to = min(to, int(r.Before)-1)
+		to = max(min(to, int(r.Before)-1), first)
 	}
-	from := max(0, to-r.Limit)
-	return wire.AppendMessages(nil, r.ID, r.Conversation, chain[from:to], from > 0)
-}
-
-// list knows one page of one conversation.
-func (s *Server) list(l *link, r *wire.Frame) []byte {
-	for id, c := range s.chats {
-		n := uint64(len(c.chain))
-		row := wire.Conversation{ID: id, With: c.members[1], Index: n, N: n, Unread: n, At: s.now}
-		if l.user == c.members[1] {
-			row.With = c.members[0]
-		}
-		return wire.AppendConversations(nil, r.ID, []wire.Conversation{row}, "next", 1)
-	}
-	return wire.AppendConversations(nil, r.ID, nil, "", 1)
+	from := max(first, to-r.Limit)
+	return wire.AppendMessages(nil, r.ID, r.Conversation, c.chain[from:to], from > first)
 }

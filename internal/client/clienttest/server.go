@@ -1,10 +1,9 @@
 // Package clienttest is a server for tests of clients: it speaks the protocol
-// from memory, and does harm on purpose. It is no pattern for a real one.
+// from memory, on the long link and the short one, and does harm on purpose. It
+// is no pattern for a real one.
 package clienttest
 
 import (
-	"context"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -19,7 +18,8 @@ import (
 )
 
 // Server refuses, cuts links before and after storing, and loses pushes. A
-// token is the user's name. The heartbeat is 1 s if nothing else is set.
+// token is the user's name. The heartbeat is 1 s, and a group large above 1,000
+// members, if nothing else is set.
 type Server struct {
 	http     *httptest.Server
 	handlers sync.WaitGroup
@@ -27,12 +27,17 @@ type Server struct {
 	mu       sync.Mutex
 	epoch    string
 	inflight int
+	large    int
 	beat     time.Duration
 	now      int64
 	users    map[string]*user
 	chats    map[[16]byte]*chat
 	harm     func(*wire.Frame) Harm
 	lose     func() bool
+	ownFirst bool
+	noLong   bool
+	noShort  bool
+	polls    int
 }
 
 // Harm is what is done to a request, instead of answering it.
@@ -47,10 +52,17 @@ type Harm struct {
 type user struct {
 	inbox []wire.Entry
 	links []*link
+	rows  map[[16]byte]*row
+	news  chan struct{} // closed, and replaced, at each change
 }
 
+// chat is a conversation.
 type chat struct {
-	members [2]string
+	members map[string]uint64 // and the index that brought each in
+	owner   string
+	group   bool
+	title   string
+	large   bool
 	chain   []wire.Message
 	byKey   map[string]int // by sender and key, place in chain
 }
@@ -58,11 +70,15 @@ type chat struct {
 type link struct {
 	conn *websocket.Conn
 	user string
+	own  [][]byte // pushes of what it sent itself, for after the answer
 }
 
 // New starts a server that ends with the test.
 func New(t *testing.T) *Server {
-	s := &Server{epoch: "e1", inflight: 16, beat: time.Second, now: 1790000000000, users: map[string]*user{}, chats: map[[16]byte]*chat{}}
+	s := &Server{
+		epoch: "e1", inflight: 16, large: 1000, beat: time.Second, now: 1790000000000,
+		users: map[string]*user{}, chats: map[[16]byte]*chat{},
+	}
 	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.Close)
 	return s
@@ -84,14 +100,29 @@ func (s *Server) Harm(harm func(*wire.Frame) Harm) { s.set(func() { s.harm = har
 // Lose sets whether a push is lost.
 func (s *Server) Lose(lose func() bool) { s.set(func() { s.lose = lose }) }
 
+// OwnFirst sets that a link hears of what it sent itself before the answer.
+func (s *Server) OwnFirst(is bool) { s.set(func() { s.ownFirst = is }) }
+
 // Renumber begins a new epoch.
 func (s *Server) Renumber(epoch string) { s.set(func() { s.epoch = epoch }) }
 
 // Inflight sets max_inflight, 16 at first.
 func (s *Server) Inflight(n int) { s.set(func() { s.inflight = n }) }
 
+// Large sets above how many members a group is large.
+func (s *Server) Large(n int) { s.set(func() { s.large = n }) }
+
 // Heartbeat sets heartbeat_ms for links from now on.
 func (s *Server) Heartbeat(beat time.Duration) { s.set(func() { s.beat = beat }) }
+
+// Links sets which kinds of links work from now on; others are refused.
+func (s *Server) Links(long, short bool) { s.set(func() { s.noLong, s.noShort = !long, !short }) }
+
+// Polls is how many requests wait on the short link.
+func (s *Server) Polls() (n int) {
+	s.set(func() { n = s.polls })
+	return n
+}
 
 func (s *Server) set(change func()) {
 	s.mu.Lock()
@@ -101,6 +132,12 @@ func (s *Server) set(change func()) {
 
 // CutAll cuts every link without a word.
 func (s *Server) CutAll() {
+	s.CutLong()
+	s.http.CloseClientConnections()
+}
+
+// CutLong cuts every long link.
+func (s *Server) CutLong() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range s.users {
@@ -110,12 +147,13 @@ func (s *Server) CutAll() {
 	}
 }
 
-// Chains returns the stored messages of each conversation.
-func (s *Server) Chains() (chains [][]wire.Message) {
+// Chains returns the stored entries of each conversation.
+func (s *Server) Chains() map[string][]wire.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.chats {
-		chains = append(chains, slices.Clone(c.chain))
+	chains := make(map[string][]wire.Message)
+	for id, c := range s.chats {
+		chains[string(wire.AppendUUID(nil, id))] = slices.Clone(c.chain)
 	}
 	return chains
 }
@@ -123,83 +161,15 @@ func (s *Server) Chains() (chains [][]wire.Message) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.handlers.Add(1)
 	defer s.handlers.Done()
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{wire.Subprotocol}})
-	if err != nil {
-		return
+	long := r.URL.Path == "/v1/link"
+	var refused bool
+	s.set(func() { refused = long && s.noLong || !long && s.noShort })
+	switch {
+	case refused:
+		http.Error(w, "no", http.StatusBadGateway)
+	case long:
+		s.talk(w, r)
+	default:
+		s.short(w, r)
 	}
-	conn.SetReadLimit(wire.MaxMessage)
-	l := &link{conn: conn}
-	code := s.talk(l)
-	s.forget(l)
-	if code != 0 {
-		_ = conn.Close(code, "")
-	}
-	_ = conn.CloseNow()
-}
-
-// talk returns what to close with, 0 to say nothing.
-func (s *Server) talk(l *link) websocket.StatusCode {
-	var d wire.Decoder
-	for {
-		_, message, err := l.conn.Read(context.Background())
-		if err != nil {
-			return 0
-		}
-		lines, err := wire.Split(message)
-		if err != nil {
-			return wire.CloseBadFrame
-		}
-		for line, ok := lines.Next(); ok; line, ok = lines.Next() {
-			var frame wire.Frame
-			if err := d.Next(line, &frame); err != nil {
-				panic(err) // a client under test must never send such a frame
-			}
-			if h := s.answer(l, &frame); h.Cut {
-				return h.Close
-			}
-		}
-	}
-}
-
-func (s *Server) forget(l *link) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if u := s.users[l.user]; u != nil {
-		u.links = slices.DeleteFunc(u.links, func(x *link) bool { return x == l })
-	}
-}
-
-func (s *Server) answer(l *link, r *wire.Frame) (h Harm) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.harm != nil {
-		h = s.harm(r)
-	}
-	if h.Ignore || h.Cut && h.Unstored {
-		return h
-	}
-	frame := wire.AppendError(nil, r.ID, h.Refuse, "No.", 1)
-	if h.Refuse == "" {
-		frame = s.do(l, r)
-	}
-	if !h.Cut {
-		l.write(frame)
-	}
-	return h
-}
-
-func (l *link) write(frame []byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_ = l.conn.Write(ctx, websocket.MessageText, append(frame, '\n')) // a reader sees that it failed
-}
-
-// pushes says how often a push is written: now and then twice, or not at all.
-func (s *Server) pushes() (times int) {
-	for range 1 + rand.IntN(2)*rand.IntN(2) {
-		if s.lose == nil || !s.lose() {
-			times++
-		}
-	}
-	return times
 }

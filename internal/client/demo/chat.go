@@ -29,7 +29,7 @@ type chat struct {
 	conversation string
 	shown        uint64 // newest received message of the conversation that was printed
 	epoch        string
-	down         bool
+	was          client.State
 	pending      []pending
 }
 
@@ -41,7 +41,7 @@ type pending struct {
 
 // run ends with the input, once all that was typed is answered, or with ctx.
 func (c *chat) run(ctx context.Context, in io.Reader) error {
-	c.printf("You are %s, talking with %s. Each line is a message; Ctrl-D ends.\n", c.as, c.with)
+	c.printf("You are %s, talking %s. Each line is a message; Ctrl-D ends.\n", c.as, c.partners())
 	if err := c.open(ctx); err != nil {
 		return c.ended(ctx, err)
 	}
@@ -90,7 +90,7 @@ func (c *chat) run(ctx context.Context, in io.Reader) error {
 func (c *chat) open(ctx context.Context) error {
 	var page client.Page
 	err := c.meanwhile(func() (err error) {
-		if c.conversation, err = c.client.Open(ctx, c.with); err != nil || c.history == 0 {
+		if c.conversation, err = c.find(ctx); err != nil || c.history == 0 {
 			return err
 		}
 		page, err = c.client.History(ctx, c.conversation, 0, c.history)
@@ -130,7 +130,7 @@ func (c *chat) say(ctx context.Context, text string) error {
 		return err
 	}
 	c.pending = append(c.pending, pending{text, s})
-	if c.down {
+	if !c.was.Up && c.was.Err != nil {
 		c.printf("(kept; it goes out when the server is back)\n")
 	}
 	return nil
@@ -176,17 +176,6 @@ func (c *chat) print(m client.Message) {
 	}
 	c.printf("%s %s: %s\n", clock(m.At), printable(from), words(m))
 	c.shown = m.Index
-}
-
-// state tells of a change of the link, once each.
-func (c *chat) state(s client.State) {
-	switch {
-	case s.Up && c.down:
-		c.printf("Back.\n")
-	case !s.Up && !c.down:
-		c.printf("Connection lost, trying again…\n")
-	}
-	c.down = !s.Up
 }
 
 // ended says what is left open, when the chat ends early.

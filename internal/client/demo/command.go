@@ -1,10 +1,11 @@
-// Package demo is the command that lets two people chat in two terminals: one
-// line typed is one message. It needs nothing of a terminal but lines.
+// Package demo is the command that lets people chat in terminals, two or a
+// group: one line typed is one message. It needs nothing of a terminal but lines.
 //
 // It stands where the server's data folder is: it finds the server by it and
 // makes its own token with the admin key. It promises what internal/client
 // does, and shows it: what is typed while the server is away is kept and sent
-// when it is back, and nothing is shown twice.
+// when it is back, nothing is shown twice, and where the long link is cut the
+// chat goes on over the short one.
 package demo
 
 import (
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +28,8 @@ import (
 const tokenTTL = 24 * time.Hour
 
 type options struct {
-	as, with     string
+	as, group    string
+	with         []string
 	server, data string
 	say          string
 	count        int
@@ -38,10 +41,13 @@ func Command() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:   "demo --as alice --with bob",
-		Short: "Chat with another user in the terminal",
+		Short: "Chat with other users in the terminal",
 		Long: `Chat with another user in the terminal: each line that you type is a message.
 Run it again in another terminal with the names exchanged, and stop and start
 the server in between as you like. Ctrl-D ends it.
+
+With --group, the chat is that of a group: of the one with this name that you
+are in, or else of a new one with everybody that --with names.
 
 It needs the data folder of a server on this machine.`,
 		Args: cobra.NoArgs,
@@ -49,7 +55,8 @@ It needs the data folder of a server on this machine.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.as, "as", "", "who you are")
-	flags.StringVar(&o.with, "with", "", "whom you talk with")
+	flags.StringArrayVar(&o.with, "with", nil, "whom you talk with; of a group, several times")
+	flags.StringVar(&o.group, "group", "", "name of the group to talk in")
 	flags.StringVar(&o.server, "server", "", "address of the server, such as ws://127.0.0.1:8080 (default: found in the data folder)")
 	flags.StringVar(&o.data, "data", "./data", "folder of the server's data")
 	flags.IntVar(&o.history, "history", 20, "how many earlier messages to show, at most 200")
@@ -59,18 +66,40 @@ It needs the data folder of a server on this machine.`,
 }
 
 func (o *options) check() error {
-	for flag, name := range map[string]string{"--as": o.as, "--with": o.with} {
-		if !wire.ValidUser([]byte(name)) {
-			return fmt.Errorf("%s needs a name of 1 to 64 characters of a-z A-Z 0-9 . _ -, such as: merchantim demo --as alice --with bob", flag)
-		}
+	if err := o.names(); err != nil {
+		return err
 	}
 	switch {
-	case o.as == o.with:
-		return errors.New("--as and --with are the same person; who is the other one?")
 	case o.count < 1:
 		return errors.New("--count is at least 1")
 	case o.history < 0 || o.history > wire.MaxHistory:
 		return fmt.Errorf("--history is 0 to %d", wire.MaxHistory)
+	}
+	return nil
+}
+
+// names checks who is named.
+func (o *options) names() error {
+	const how = "needs a name of 1 to 64 characters of a-z A-Z 0-9 . _ -, such as: merchantim demo --as alice --with bob"
+	if !wire.ValidUser([]byte(o.as)) {
+		return errors.New("--as " + how)
+	}
+	for _, name := range o.with {
+		if !wire.ValidUser([]byte(name)) {
+			return errors.New("--with " + how)
+		}
+	}
+	switch {
+	case o.group == "" && len(o.with) == 0:
+		return errors.New("--with " + how)
+	case o.group == "" && len(o.with) > 1:
+		return errors.New("with several people you talk in a group: give it a name with --group")
+	case slices.Contains(o.with, o.as):
+		return errors.New("--as and --with are the same person; who is the other one?")
+	case o.group != "" && !wire.ValidKey([]byte(o.group)):
+		return errors.New("--group needs a name of 1 to 64 printable ASCII characters without \" and \\")
+	case len(o.with) > wire.MaxNamed:
+		return fmt.Errorf("--with names at most %d", wire.MaxNamed)
 	}
 	return nil
 }
@@ -111,14 +140,14 @@ func (o *options) run(cmd *cobra.Command) error {
 	return errors.Join(err, c.Close())
 }
 
-// token makes a token, and both users. The server is looked for each time: it
+// token makes a token, and all users. The server is looked for each time: it
 // may have been started again elsewhere.
 func (o *options) token(ctx context.Context) (string, error) {
 	a, _, err := admin.Find(o.data)
 	if err != nil {
 		return "", err
 	}
-	tokens, err := a.Tokens(ctx, []string{o.as, o.with}, tokenTTL)
+	tokens, err := a.Tokens(ctx, append([]string{o.as}, o.with...), tokenTTL)
 	return tokens[o.as], err
 }
 

@@ -95,13 +95,18 @@ func newChat(t *testing.T, s *clienttest.Server, o options, out io.Writer) *chat
 
 func sitDown(t *testing.T, s *clienttest.Server, as, with string) *terminal {
 	t.Helper()
+	return sit(t, s, options{as: as, with: []string{with}, history: 20})
+}
+
+func sit(t *testing.T, s *clienttest.Server, o options) *terminal {
+	t.Helper()
 	in, keys := io.Pipe()
 	m := &terminal{t: t, keys: keys, done: make(chan error, 1), grown: make(chan struct{}, 1)}
-	c := newChat(t, s, options{as: as, with: with, history: 20}, m)
+	c := newChat(t, s, o, m)
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(func() { keys.Close(); cancel() })
 	go func() { m.done <- c.run(ctx, in) }()
-	m.sees("You are " + as)
+	m.sees("You are " + o.as)
 	return m
 }
 
@@ -143,6 +148,70 @@ func TestTwoTerminalsHoldAConversation(t *testing.T) {
 	}
 }
 
+// The long link is cut, and the chat goes on over the short one (M53).
+func TestTheChatGoesOnOverTheShortLink(t *testing.T) {
+	t.Parallel()
+	s := clienttest.New(t)
+	alice, bob := sitDown(t, s, "alice", "bob"), sitDown(t, s, "bob", "alice")
+	alice.types("one")
+	bob.sees("alice: one")
+	s.Links(false, true)
+	s.CutLong()
+	alice.sees("On the short link (HTTP)")
+	alice.types("two")
+	alice.sees("you: two ✓")
+	bob.sees("alice: two")
+	s.Links(true, true)
+	alice.sees("Back on the long link.")
+	alice.types("three")
+	bob.sees("alice: three")
+	alice.leaves()
+	bob.leaves()
+	for _, line := range []string{"one", "two", "three"} {
+		if n := strings.Count(bob.text(), "alice: "+line+"\n"); n != 1 {
+			t.Errorf("bob saw %q %d times:\n%s", line, n, bob.text())
+		}
+	}
+}
+
+func TestThreePeopleTalkInAGroup(t *testing.T) {
+	t.Parallel()
+	s := clienttest.New(t)
+	s.Large(2)
+	alice := sit(t, s, options{as: "alice", group: "returns", with: []string{"bob", "carol"}, history: 20})
+	alice.sees("(made the group returns with alice, bob, carol)")
+	bob := sit(t, s, options{as: "bob", group: "returns", with: []string{"alice", "carol"}, history: 20})
+	carol := sit(t, s, options{as: "carol", group: "returns", history: 20})
+	carol.sees("in the group returns.")
+	bob.sees("(the group is a large one now)")
+	carol.sees("(the group is a large one now)")
+	alice.types("hi all")
+	alice.sees("you: hi all ✓")
+	bob.sees("alice: hi all")
+	carol.sees("alice: hi all")
+	carol.types("hi alice")
+	alice.sees("carol: hi alice")
+	bob.sees("carol: hi alice")
+	alice.leaves()
+	bob.leaves()
+	carol.leaves()
+}
+
+func TestEveryKindHasWords(t *testing.T) {
+	for want, m := range map[string]client.Message{
+		"hi":                                  {Kind: client.KindText, Text: "hi"},
+		"(added bob and removed carol, dave)": {Kind: client.KindMembers, Change: &client.GroupChange{Added: []string{"bob"}, Removed: []string{"carol", "dave"}}},
+		"(added a, b, c, d, e, f, g, h, i, j and 2 more)":       {Kind: client.KindMembers, Change: &client.GroupChange{Added: strings.Split("abcdefghijkl", "")}},
+		"(the group is no longer a large one)":                  {Kind: client.KindDiffusion, Change: &client.GroupChange{Mode: client.ModeWrite}},
+		"(this message could not be read)":                      {Kind: client.KindVoid},
+		"(a message of a kind that this program does not know)": {Kind: "picture"},
+	} {
+		if got := words(m); got != want {
+			t.Errorf("%+v became %q", m, got)
+		}
+	}
+}
+
 func TestCtrlDWaitsForTheLastAnswer(t *testing.T) {
 	t.Parallel()
 	s := clienttest.New(t)
@@ -160,11 +229,13 @@ func TestAScriptSaysItsText(t *testing.T) {
 	t.Parallel()
 	s := clienttest.New(t)
 	var out strings.Builder
-	c := newChat(t, s, options{as: "alice", with: "bob", say: "beep", count: 1200}, &out)
+	c := newChat(t, s, options{as: "alice", with: []string{"bob"}, say: "beep", count: 1200}, &out)
 	if err := c.sayAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	chain := s.Chains()[0]
+	var chain []wire.Message
+	for _, chain = range s.Chains() {
+	}
 	if last := string(chain[len(chain)-1].Content); len(chain) != 1200 || !strings.Contains(last, `"beep 1200"`) {
 		t.Errorf("%d stored, the last is %s", len(chain), last)
 	}
@@ -180,6 +251,9 @@ func TestAScriptSaysItsText(t *testing.T) {
 func TestWrongUseIsAnsweredKindly(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--as needs a name": {"--with", "bob"},
+		"--with needs":      {"--as", "alice"},
+		"with several":      {"--as", "alice", "--with", "bob", "--with", "carol"},
+		"--group needs":     {"--as", "alice", "--group", "a\"b"},
 		"same person":       {"--as", "bob", "--with", "bob"},
 		"--count":           {"--as", "alice", "--with", "bob", "--count", "0"},
 		"--history":         {"--as", "alice", "--with", "bob", "--history", "201"},

@@ -17,7 +17,7 @@ func (c *chat) sayAll(ctx context.Context) error {
 	var last client.Receipt
 	refused := 0
 	err := c.meanwhile(func() (err error) {
-		if c.conversation, err = c.client.Open(ctx, c.with); err != nil {
+		if c.conversation, err = c.find(ctx); err != nil {
 			return err
 		}
 		last, refused, err = c.flood(ctx)

@@ -16,3 +16,20 @@ func (s states) set(state client.State) {
 	}
 	s <- state
 }
+
+// state tells of a change of the link, once each.
+func (c *chat) state(s client.State) {
+	was := c.was
+	c.was = s
+	lost := !was.Up && was.Err != nil
+	switch {
+	case !s.Up && !lost:
+		c.printf("Connection lost, trying again…\n")
+	case s.Up && s.Short && !(was.Up && was.Short):
+		c.printf("On the short link (HTTP): the long one does not work. Type on.\n")
+	case s.Up && !s.Short && was.Up && was.Short:
+		c.printf("Back on the long link.\n")
+	case s.Up && !s.Short && lost:
+		c.printf("Back.\n")
+	}
+}

@@ -10,68 +10,6 @@ import (
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 )
 
-// Whatever is lost, repeated or late: the entries come out once, in order, and
-// the line stays short.
-func TestTheInboxHasNoGap(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		b := inbox{max: rapid.IntRange(1, 10).Draw(t, "max"), mine: func(string, string) bool { return false }}
-		var server, out uint64
-		b.greeted("e", 0, false)
-		handOver := func() {
-			if len(b.line) > 0 {
-				if out++; b.line[0].place.Index != out {
-					t.Fatalf("entry %d came in place of %d", b.line[0].place.Index, out)
-				}
-				b.line = b.line[1:]
-			}
-		}
-		pull := func(limit uint64) {
-			if n := b.pull(); n > 0 {
-				var page []wire.Shown
-				for i := b.at.Index + 1; i <= min(server, b.at.Index+min(limit, uint64(n))); i++ {
-					page = append(page, wire.Shown{Inbox: wire.Place{Index: i, Pre: i - 1}})
-				}
-				b.pulled(page, server)
-			}
-		}
-		for range rapid.IntRange(0, 100).Draw(t, "steps") {
-			switch rapid.IntRange(0, 5).Draw(t, "step") {
-			case 0:
-				server++ // its push is lost
-			case 1:
-				server++
-				b.pushed(push(server))
-			case 2:
-				if server > 0 {
-					b.pushed(push(rapid.Uint64Range(1, server).Draw(t, "again")))
-				}
-			case 3:
-				handOver()
-			case 4:
-				pull(rapid.Uint64Range(1, 300).Draw(t, "limit"))
-			case 5:
-				b.greeted("e", server, false)
-			}
-			if len(b.line) > b.max || len(b.ahead) > maxAhead {
-				t.Fatalf("%d in line, %d ahead", len(b.line), len(b.ahead))
-			}
-		}
-		b.exists(server) // as the next pong says
-		for out < server {
-			before := out
-			handOver()
-			pull(5)
-			if out == before && len(b.line) == 0 {
-				t.Fatalf("stuck at %d of %d", out, server)
-			}
-		}
-	})
-}
-
-func push(index uint64) *wire.Received {
-	return &wire.Received{Type: "msg", Shown: wire.Shown{Inbox: wire.Place{Index: index, Pre: index - min(index, 1)}}}
-}
-
 // storing is a server that keeps keys in order, refuses at will, and whose
 // answers come late and in any order.
 type storing struct {
@@ -105,9 +43,10 @@ func TestTheOutboxKeepsItsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o, server, now, ids := newOutbox(), &storing{}, time.Unix(0, 0), 0
 		var all []*Sending
+		each := rapid.IntRange(1, 8).Draw(t, "each")
 		sendOne := func(refuse bool) bool {
 			ids++
-			x := o.take(now, 8, fmt.Sprint(ids))
+			x := o.take(now, 8, each, fmt.Sprint(ids))
 			if x != nil {
 				server.send(x, refuse)
 			}
@@ -140,7 +79,7 @@ func TestTheOutboxKeepsItsOrder(t *testing.T) {
 				o.rewind() // the link is lost, and with it what was on the way back
 				server.answers = nil
 			}
-			if o.inflight != len(o.byID) || o.inflight > 8 {
+			if o.inflight != len(o.byID) || o.inflight > each {
 				t.Fatalf("%d under way, %d ids", o.inflight, len(o.byID))
 			}
 		}
@@ -170,16 +109,16 @@ func TestATextNamesTheOneThatCountsBeforeIt(t *testing.T) {
 	for i, key := range []string{"a", "b", "c"} {
 		all = append(all, &Sending{conversation: "c", key: key, done: make(chan struct{})})
 		o.add(all[i])
-		o.take(now, 8, "first "+key)
+		o.take(now, 8, 8, "first "+key)
 	}
 	o.refused("first b", now, &wire.Received{Code: wire.CodeForbidden})
-	if x := o.take(now, 8, "second c"); x != all[2] || x.after != "a" {
+	if x := o.take(now, 8, 8, "second c"); x != all[2] || x.after != "a" {
 		t.Fatalf("after the refusal of b came %+v", x)
 	}
 	// The server answered for a, and has lost it since.
 	o.accepted("first a", Receipt{})
 	o.refused("second c", now, &wire.Received{Code: wire.CodePredecessorMissing})
-	if x := o.take(now, 8, "third c"); x != all[2] || x.after != "" {
+	if x := o.take(now, 8, 8, "third c"); x != all[2] || x.after != "" {
 		t.Fatalf("after the loss of a came %+v", x)
 	}
 }

@@ -19,9 +19,9 @@ import (
 // inbox with the longest texts, each byte escaped.
 const maxReceived = 32 << 20
 
-// link is one WebSocket after its welcome, with a reader and a writer. The
+// longLink is one WebSocket after its welcome, with a reader and a writer. The
 // loop owns it and calls close, which waits for both.
-type link struct {
+type longLink struct {
 	conn    *websocket.Conn
 	welcome *wire.Received
 	in      chan []*wire.Received // what came, in order; closed by the reader at the end
@@ -37,15 +37,15 @@ type link struct {
 	wake    chan struct{}
 }
 
-// dial connects, says hello and waits for the welcome.
-func dial(ctx context.Context, o *Options, helloID string) (*link, error) {
+// dialLong connects, says hello and waits for the welcome.
+func dialLong(ctx context.Context, o *Options, h *hello) (link, error) {
 	ctx, cancelDial := context.WithTimeout(ctx, o.Timeout)
 	defer cancelDial()
 	token, err := o.Token(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("client: no token: %w", err)
 	}
-	conn, _, err := websocket.Dial(ctx, o.URL, &websocket.DialOptions{
+	conn, _, err := websocket.Dial(ctx, o.URL+"/v1/link", &websocket.DialOptions{
 		Subprotocols:    []string{wire.Subprotocol},
 		CompressionMode: websocket.CompressionDisabled,
 		HTTPClient:      &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}},
@@ -54,8 +54,8 @@ func dial(ctx context.Context, o *Options, helloID string) (*link, error) {
 		return nil, fmt.Errorf("client: connecting: %w", err)
 	}
 	conn.SetReadLimit(maxReceived)
-	l := &link{conn: conn, in: make(chan []*wire.Received), timeout: o.Timeout, wake: make(chan struct{}, 1)}
-	rest, err := l.hello(ctx, wire.AppendHello(nil, helloID, token, o.Device))
+	l := &longLink{conn: conn, in: make(chan []*wire.Received), timeout: o.Timeout, wake: make(chan struct{}, 1)}
+	rest, err := l.hello(ctx, h.frame(token, o.Device))
 	if err != nil {
 		ignoreClosed(conn.CloseNow())
 		return nil, err
@@ -66,8 +66,20 @@ func dial(ctx context.Context, o *Options, helloID string) (*link, error) {
 	return l, nil
 }
 
+// frame tells the position, if there is one.
+func (h *hello) frame(token, device string) []byte {
+	if h.epoch == "" {
+		return wire.AppendHello(nil, h.id, token, device)
+	}
+	return wire.AppendHelloAt(nil, h.id, token, device, h.epoch, h.at.Index, h.at.Heads)
+}
+
+func (l *longLink) greeting() *wire.Received          { return l.welcome }
+func (l *longLink) received() <-chan []*wire.Received { return l.in }
+func (l *longLink) failure() error                    { return l.err }
+
 // hello returns the frames that came together with the welcome.
-func (l *link) hello(ctx context.Context, frame []byte) (rest []*wire.Received, err error) {
+func (l *longLink) hello(ctx context.Context, frame []byte) (rest []*wire.Received, err error) {
 	if l.conn.Subprotocol() != wire.Subprotocol {
 		return nil, errors.New("client: this is not a merchantim server")
 	}
@@ -90,7 +102,7 @@ func (l *link) hello(ctx context.Context, frame []byte) (rest []*wire.Received, 
 }
 
 // receive returns the frames of the next WebSocket message, at least one.
-func (l *link) receive(ctx context.Context) (frames []*wire.Received, err error) {
+func (l *longLink) receive(ctx context.Context) (frames []*wire.Received, err error) {
 	for len(frames) == 0 {
 		_, message, err := l.conn.Read(ctx)
 		if err != nil {
@@ -108,7 +120,7 @@ func (l *link) receive(ctx context.Context) (frames []*wire.Received, err error)
 	return frames, nil
 }
 
-func (l *link) read(frames []*wire.Received) {
+func (l *longLink) read(frames []*wire.Received) {
 	defer close(l.in)
 	for {
 		if len(frames) > 0 {
@@ -124,11 +136,10 @@ func (l *link) read(frames []*wire.Received) {
 	}
 }
 
-// send puts a frame in line for the writer; it does not block. What waits is
-// bounded by what the loop may have under way.
-func (l *link) send(frame []byte) {
+// send puts a frame in line for the writer.
+func (l *longLink) send(id string, r *request) {
 	l.mu.Lock()
-	l.unsent = append(l.unsent, frame)
+	l.unsent = append(l.unsent, r.frame(id))
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -138,7 +149,7 @@ func (l *link) send(frame []byte) {
 
 // writeAll writes what is in line, gathered. A failed write ends the link: the
 // library closes the connection, which the reader sees.
-func (l *link) writeAll() {
+func (l *longLink) writeAll() {
 	for {
 		select {
 		case <-l.wake:
@@ -158,7 +169,7 @@ func (l *link) writeAll() {
 
 // gather takes the frames that go into the next WebSocket message, nil if
 // there are none.
-func (l *link) gather() []byte {
+func (l *longLink) gather() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n, size := 0, 0
@@ -176,7 +187,7 @@ func (l *link) gather() []byte {
 
 // close waits for the reader and the writer to end. Before, if polite, it says
 // goodbye to a server that answers within a second.
-func (l *link) close(polite bool) {
+func (l *longLink) close(polite bool) {
 	l.wait.Go(func() {
 		for range l.in { // the reader must read on to see the answer
 		}
