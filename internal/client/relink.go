@@ -164,8 +164,11 @@ func (l *loop) lost(err error) {
 
 func (l *loop) retry(err error) {
 	wait := l.o.BackOff.wait(l.tries)
-	if websocket.CloseStatus(err) == wire.CloseGoingAway {
+	switch websocket.CloseStatus(err) {
+	case wire.CloseGoingAway:
 		wait = rand.N(l.o.AwayWait + 1)
+	case wire.CloseReplaced, wire.CloseTooFast: // at once it would only happen again
+		wait = l.o.BackOff.Max
 	}
 	l.tries++
 	l.redial = time.Now().Add(wait)
