@@ -158,7 +158,7 @@ func TestEarlyOwnersMissNothing(t *testing.T) {
 	}
 	stop()
 	<-early //nolint:errcheck // stopped
-	<-late //nolint:errcheck // stopped
+	<-late  //nolint:errcheck // stopped
 	failOn(t, log.Close(), "close")
 }
 
