@@ -141,6 +141,20 @@ func (c *Chain) Alter(ch *Changing, pos domain.Position) ([]Step, *domain.Error)
 	return c.settle(first, ch.Limits, pos), nil
 }
 
+// Moves reports whether an entry changed which large groups a user is in, or
+// may have.
+func (m *Message) Moves(user domain.UserID) bool {
+	switch m.Kind {
+	case Created, Switched:
+		return true
+	case Members:
+		var who struct{ Added, Removed []domain.UserID }
+		return json.Unmarshal(m.Body, &who) != nil ||
+			slices.Contains(who.Added, user) || slices.Contains(who.Removed, user)
+	}
+	return false
+}
+
 // leaves reports whether somebody only takes himself out.
 func (ch *Changing) leaves() bool {
 	return len(ch.Add) == 0 && len(ch.Remove) == 1 && ch.Remove[0] == ch.From

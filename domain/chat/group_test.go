@@ -201,3 +201,25 @@ func tell(t *rapid.T, told map[domain.UserID]bool, body []byte) {
 		delete(told, id)
 	}
 }
+
+// An entry moves those whom it brings or takes, and everybody when the diffusion
+// changes.
+func TestWhomAnEntryMoves(t *testing.T) {
+	c := team(t, Limits{Members: 100, Large: 3})
+	steps, refusal := c.Alter(&Changing{From: "ann", Add: []domain.UserID{"joe", "kim"}, Remove: []domain.UserID{"eve"}, Limits: Limits{Members: 100, Large: 3}}, at(2))
+	if refusal != nil || len(steps) != 2 {
+		t.Fatal(steps, refusal)
+	}
+	message := func(s Step) *Message { return &Message{Entry: s.Outcome.Entry, Body: s.Body} }
+	for user, moved := range map[domain.UserID]bool{"joe": true, "eve": true, "ann": false, "bob": false} {
+		if message(steps[0]).Moves(user) != moved {
+			t.Errorf("%s is moved: %v", user, !moved)
+		}
+		if !message(steps[1]).Moves(user) {
+			t.Errorf("the switch does not move %s", user)
+		}
+	}
+	if (&Message{Entry: Entry{Kind: Text}, Body: []byte(`{"added":["joe"]}`)}).Moves("joe") {
+		t.Error("a text moves somebody")
+	}
+}

@@ -89,9 +89,9 @@ func (s *Service) Resume(ctx context.Context, me domain.UserID, at Position) (St
 	}
 	next := at.Inbox
 	for i := range missed {
-		// Where members came or went, equal sums may be those of other groups: one
-		// has left, and another moved as far.
-		if missed[i].Item.Pre != next || st.Heads > 0 && missed[i].Message.Kind >= chat.Created {
+		// Where the user came or went, or a group became large or small, equal sums
+		// may be those of other groups: one has gone, and another moved as far.
+		if missed[i].Item.Pre != next || st.Heads > 0 && missed[i].Message.Moves(me) {
 			return st, nil, false, nil
 		}
 		next = missed[i].Item.Index

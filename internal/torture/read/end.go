@@ -34,12 +34,31 @@ func (r *reader) end(ctx context.Context) (check.End, error) {
 		e.Pong = *pong.Inbox
 	}
 	at := *r.copy.Position()
-	at.Index = max(0, at.Index-behind)
+	if at.Index, err = r.backwards(ctx, at.Index); err != nil {
+		return e, err
+	}
 	if e.Behind, err = r.again(ctx, at); err != nil {
 		return e, err
 	}
 	e.Whole, err = r.again(ctx, *r.copy.Position())
 	return e, err
+}
+
+// backwards goes from the newest entry of the inbox back over those that left
+// the user's large groups as they are, since with his heads of now nobody can
+// have been before one that changed them.
+func (r *reader) backwards(ctx context.Context, newest int64) (int64, error) {
+	from := max(0, newest-behind)
+	f, err := r.call(ctx, trail.Frame{Type: "inbox", After: trail.IndexRef(from), Limit: behind}, "entries")
+	if err != nil {
+		return newest, err
+	}
+	for _, e := range f.Entries {
+		if e.Inbox != nil && (e.Joins(r.user) || e.Leaves(r.user) || e.Content != nil && e.Content.Type == trail.Diffusion) {
+			from = e.Inbox.Index
+		}
+	}
+	return from, nil
 }
 
 // again comes back with a position. The heartbeat after the welcome gathers
