@@ -2,12 +2,14 @@
 // all topics in one physical log on the local disk, synced in groups.
 //
 // What it promises beyond the port. done(nil) comes after the record's bytes
-// were synced, and owners of partitions are shown synced records only. A crash
+// were synced, and owners of partitions are shown synced records only, but for
+// those of early groups (early.go). A crash
 // at any moment loses nothing that was answered; the torn tail that it leaves is
 // cut off by Open. A damaged group with valid ones after it is never taken for
 // such a tail: Open refuses it with stream.ErrCorrupt and says where. A failed
 // write is undone and answered with stream.ErrUnavailable, and the log goes on
-// when there is space; a failed sync is final. Memory and disk are bounded.
+// when there is space; a failed sync is final, and so is a failed write of what
+// early owners were shown. Memory and disk are bounded.
 //
 // What it refuses. It does not repair damage, is not shared between processes
 // (the folder is locked), and keeps no copy on another machine.
