@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -25,6 +26,7 @@ type disk struct {
 	fs     vfs.FS
 	dir    string
 	wal    *wal
+	pace   pacer // of tables
 	logger *slog.Logger
 
 	written, read atomic.Int64
@@ -200,8 +202,11 @@ func (d *disk) Create(fd storage.FileDesc) (storage.Writer, error) {
 		return nil, err
 	}
 	w := &fileWriter{disk: d, file: f}
-	if fd.Type == storage.TypeManifest {
+	switch fd.Type {
+	case storage.TypeManifest:
 		return &manifestWriter{fileWriter: w}, nil
+	case storage.TypeTable:
+		w.begun = time.Now()
 	}
 	return w, nil
 }

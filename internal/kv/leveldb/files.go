@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
@@ -20,6 +21,8 @@ type fileWriter struct {
 	buf  []byte
 	off  int64 // of buf
 	err  error // the first; the file is of no use after it
+
+	begun time.Time // of the piece in buf; zero: this file is written without rest
 }
 
 // Write implements storage.Writer.
@@ -30,6 +33,9 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	if len(w.buf)+len(p) > bufferSize {
 		if err := w.flush(); err != nil {
 			return 0, err
+		}
+		if !w.begun.IsZero() {
+			w.begun = w.disk.pace.after(w.begun)
 		}
 	}
 	w.buf = append(w.buf, p...)

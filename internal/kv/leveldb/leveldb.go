@@ -96,9 +96,14 @@ func Open(fs vfs.FS, dir string, o Options) (*Store, error) {
 	s := &Store{opt: o, disk: newDisk(fs, dir, o.Logger), lock: lock}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.idle.L = &s.life
-	if s.db, err = s.openDB(); err != nil {
+	s.disk.pace = pacer{hurry: s.hurry, rest: s.pause}
+	db, err := s.openDB()
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("kv: open %s: %w", dir, err), lock.Close())
 	}
+	s.life.Lock() // the makers of tables look already
+	s.db = db
+	s.life.Unlock()
 	return s, nil
 }
 
