@@ -135,7 +135,6 @@ func tiny(lazy bool) Options {
 	o.tune = func(o *opt.Options) {
 		o.DisableCompactionBackoff = true
 		o.CompactionTotalSize = 32 << 10
-		o.MaxManifestFileSize = 2 << 10
 	}
 	return o
 }

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"path"
 	"sync"
 
@@ -139,6 +140,11 @@ func (s *Store) openDB() (*leveldb.DB, error) {
 		Strict:                 opt.StrictAll,
 		NoWriteMerge:           true, // Apply is serial and merges by itself
 		DisableSeeksCompaction: true,
+		// goleveldb changes to a new manifest without the record at hand: the new
+		// one lists the table of a flush but not that flush's sequence number.
+		// After a crash with nothing newer in the log, all of the table is
+		// invisible. So the manifest that a start makes is kept for its life.
+		MaxManifestFileSize: math.MaxInt64,
 		// A batch must never bypass the log: prefixes would break.
 		DisableLargeBatchTransaction: true,
 	}
