@@ -84,6 +84,10 @@ type Link struct {
 	MaxInflight int `key:"max_inflight"`
 	// QueueBytes may wait unsent for one connection; more closes it as too slow.
 	QueueBytes Bytes `key:"queue_bytes"`
+	// MaxQueuedBytes may wait unsent for all connections together; above it
+	// nothing new is pushed until there is room, and who takes nothing for a
+	// second is closed.
+	MaxQueuedBytes Bytes `key:"max_queued_bytes"`
 	// MaxConnections are open at once; one more is refused.
 	MaxConnections int `key:"max_connections"`
 	// WriteTimeout closes a connection whose write takes longer.
@@ -163,6 +167,7 @@ func Default() Config {
 			MaxMessageBytes: 64 * KiB,
 			MaxInflight:     256,
 			QueueBytes:      MiB,
+			MaxQueuedBytes:  128 * MiB,
 			MaxConnections:  100_000,
 			WriteTimeout:    10 * time.Second,
 		},

@@ -68,6 +68,7 @@ func (l Link) faults(f *faults) {
 	within(f, "link.max_message_bytes", l.MaxMessageBytes, KiB, 16*MiB)
 	within(f, "link.max_inflight", l.MaxInflight, 1, 1<<16)
 	within(f, "link.queue_bytes", l.QueueBytes, l.MaxMessageBytes, GiB)
+	within(f, "link.max_queued_bytes", l.MaxQueuedBytes, l.QueueBytes, 64*GiB)
 	within(f, "link.max_connections", l.MaxConnections, 1, 10_000_000)
 	within(f, "link.write_timeout", l.WriteTimeout, 10*time.Millisecond, 10*time.Minute)
 }

@@ -51,7 +51,7 @@ func (a *App) buildLinks(keys *auth.Keys, p *parts) error {
 		Node: cfg.Node, Origins: cfg.PublicOrigins,
 		Heartbeat: cfg.Link.Heartbeat, HelloTimeout: cfg.Link.HelloTimeout, WriteTimeout: cfg.Link.WriteTimeout,
 		MaxMessage: int(cfg.Link.MaxMessageBytes), MaxInflight: cfg.Link.MaxInflight,
-		QueueBytes: int(cfg.Link.QueueBytes), MaxConns: cfg.Link.MaxConnections, MaxText: int(cfg.Limits.MaxTextBytes),
+		QueueBytes: int(cfg.Link.QueueBytes), MaxQueued: int64(cfg.Link.MaxQueuedBytes), MaxConns: cfg.Link.MaxConnections, MaxText: int(cfg.Limits.MaxTextBytes),
 		Frames: limit.PerSecond(cfg.Limits.FramesPerSecond, cfg.Limits.FramesBurst),
 		Users:  a.users, UserLinks: cfg.Limits.LinksPerUser, Load: a.load, Presence: a.online,
 		Verify: verify, Welcome: welcome, Epoch: a.store.Epoch,

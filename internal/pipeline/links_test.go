@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -146,6 +147,8 @@ func (o *outbox) Push(u domain.UserID, item user.Item, _ domain.Origin, m *chat.
 	p := push{item, string(m.Body)}
 	o.held = append(o.held, func(l *links) { l.pushes[u] = append(l.pushes[u], p) })
 }
+
+func (o *outbox) Room(context.Context) error { return nil }
 
 func (o *outbox) Flush() {
 	l := o.links

@@ -24,6 +24,8 @@ type stuck struct {
 	wait <-chan struct{}
 }
 
+func (s *stuck) Room(context.Context) error { return nil }
+
 func (s *stuck) Online(domain.UserID) bool { <-s.wait; return false }
 
 type stuckLinks struct{ wait <-chan struct{} }

@@ -47,6 +47,9 @@ func (x *mixed) step(ctx context.Context, r *stream.Record) error {
 		x.watch.Parked() // single never writes such a record; its entry stands in the chain
 		return nil       //nolint:nilerr // it must not hold back the others
 	}
+	if err := x.outbox.Room(ctx); err != nil {
+		return err
+	}
 	pos := position(r.Position)
 	if x.rec.Kind == record.Read {
 		return x.read(ctx, pos)

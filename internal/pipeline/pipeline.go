@@ -7,6 +7,7 @@
 package pipeline
 
 import (
+	"context"
 	"github.com/merchantim/merchantim/domain"
 	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/domain/user"
@@ -60,6 +61,9 @@ type Outbox interface {
 	// new head of a conversation that he follows. The connection that the
 	// message came from learns its place only.
 	Push(user domain.UserID, item user.Item, from domain.Origin, m *chat.Message)
+	// Room waits while too much waits to be written to all connections together.
+	// It does not wait for one that is stuck, and fails only when ctx ends.
+	Room(ctx context.Context) error
 	Flush()
 }
 

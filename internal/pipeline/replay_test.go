@@ -30,6 +30,7 @@ func (c *crowd) Changed(domain.Origin, domain.ConversationID, uint64)   {}
 func (c *crowd) Done(domain.Origin)                                     {}
 func (c *crowd) Refused(domain.Origin, *domain.Error)                   {}
 func (c *crowd) Online(id domain.UserID) bool                           { return c.online != nil && c.online(id) }
+func (c *crowd) Room(context.Context) error                             { return nil }
 func (c *crowd) Flush()                                                 {}
 func (c *crowd) Push(_ domain.UserID, item user.Item, _ domain.Origin, _ *chat.Message) {
 	c.pushed = append(c.pushed, item)

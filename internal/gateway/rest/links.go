@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -182,4 +183,7 @@ func (o outbox) Push(id domain.UserID, _ user.Item, _ domain.Origin, _ *chat.Mes
 }
 
 // Flush has nothing to do: answers and wake-ups are handed over at once.
+// Room: what waits is bounded for each poller.
+func (outbox) Room(context.Context) error { return nil }
+
 func (outbox) Flush() {}

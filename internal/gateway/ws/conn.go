@@ -83,6 +83,7 @@ func (c *conn) add(hold bool, fn func(dst []byte) []byte) {
 	if c.closed {
 		return
 	}
+	before := len(c.out) + len(c.held)
 	if hold {
 		c.held = append(fn(c.held), '\n')
 	} else {
@@ -91,7 +92,9 @@ func (c *conn) add(hold bool, fn func(dst []byte) []byte) {
 		}
 		c.out = append(fn(c.out), '\n')
 	}
-	if len(c.out)+len(c.held) > c.hub.opt.QueueBytes {
+	after := len(c.out) + len(c.held)
+	c.hub.queue.Add(int64(after - before))
+	if after > c.hub.opt.QueueBytes {
 		c.hub.opt.Metrics.SlowClosed.Inc()
 		c.shutLocked(wire.CloseTooSlow, "you read too slowly; resume")
 	}
@@ -139,8 +142,15 @@ func (c *conn) write() {
 		if err := c.send(batch); err != nil {
 			c.cut()
 		}
+		c.hub.queue.Add(-int64(len(batch)))
 		spare = batch[:0]
 	}
+}
+
+// drop forgets what will not be written any more; c.mu is held.
+func (c *conn) drop() {
+	c.hub.queue.Add(-int64(len(c.out) + len(c.held)))
+	c.out, c.held = c.out[:0], nil
 }
 
 // maxSpare keeps buffers that one burst made large from staying so.
@@ -185,6 +195,7 @@ func (c *conn) shutLocked(code websocket.StatusCode, reason string) {
 		return
 	}
 	c.closed = true
+	c.drop()
 	c.writers.Add(1)
 	go func() {
 		defer c.writers.Done()
@@ -203,6 +214,7 @@ func (c *conn) finish(code websocket.StatusCode, reason string) {
 func (c *conn) cut() {
 	c.mu.Lock()
 	c.closed = true
+	c.drop()
 	c.mu.Unlock()
 	_ = c.ws.CloseNow()
 }
@@ -221,6 +233,22 @@ func (c *conn) end() {
 		c.cut()
 	}
 	c.writers.Wait()
+}
+
+const (
+	// lookForRoom is how often a stage looks whether it may push again.
+	lookForRoom = 5 * time.Millisecond
+	// stuckAfter is how long a write may take while stages wait for room.
+	stuckAfter = time.Second
+)
+
+// unstick cuts a connection that takes nothing while all others wait for the
+// memory that it holds.
+func (c *conn) unstick(now time.Time) {
+	if began := c.writing.Load(); began != 0 && now.UnixMilli()-began > stuckAfter.Milliseconds() && !c.gone() {
+		c.hub.opt.Metrics.SlowClosed.Inc()
+		c.cut()
+	}
 }
 
 // check closes a connection that is silent, stuck or out of time.

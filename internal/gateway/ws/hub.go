@@ -33,6 +33,7 @@ type Options struct {
 	MaxMessage   int
 	MaxInflight  int
 	QueueBytes   int
+	MaxQueued    int64 // bytes that wait for all connections together; stages wait above it
 	MaxConns     int
 	MaxText      int
 
@@ -71,6 +72,7 @@ type Hub struct {
 	opt   Options
 	next  atomic.Uint64 // number of the newest connection
 	open  atomic.Int64
+	queue atomic.Int64   // bytes that wait to be written, of all connections
 	wg    sync.WaitGroup // one a connection, and the sweeper
 	stop  chan struct{}
 	began time.Time

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"context"
 	"time"
 
 	"github.com/merchantim/merchantim/domain"
@@ -42,6 +43,27 @@ func (o *outbox) Flush() {
 	}
 	clear(o.touched)
 	o.touched = o.touched[:0]
+}
+
+// Room waits while more than MaxQueued bytes wait for all connections together:
+// whoever pushes is faster than the network then, or than the processor.
+func (o *outbox) Room(ctx context.Context) error {
+	h := o.hub
+	if h.queue.Load() <= h.opt.MaxQueued {
+		return nil
+	}
+	o.Flush()
+	look := time.NewTicker(lookForRoom)
+	defer look.Stop()
+	for h.queue.Load() > h.opt.MaxQueued {
+		select {
+		case now := <-look.C:
+			h.each(func(c *conn) { c.unstick(now) })
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Sent answers a send.

@@ -270,3 +270,57 @@ func TestCloseEndsAllConnections(t *testing.T) {
 		t.Errorf("after Close: %s", res.Status)
 	}
 }
+
+// Whoever pushes waits while too much waits for all connections together, goes
+// on when the readers do, and is not stopped by one that takes nothing.
+func TestTheQueuesTogetherAreBounded(t *testing.T) {
+	const most = 256 << 10
+	h, url := hub(t, func(o *Options) { o.MaxQueued, o.QueueBytes = most, 64<<20 })
+	ws := dial(t, url)
+	ws.SetReadLimit(-1)
+	c := only(t, h)
+	out := h.Outbox()
+	line := bytes.Repeat([]byte("x"), 1000)
+	const lines = 4000 // what the socket's buffers hold is far below
+	pushed := make(chan error, 1)
+	go func() {
+		for range lines {
+			if err := out.Room(within(t)); err != nil {
+				pushed <- err
+				return
+			}
+			if waiting := h.queue.Load(); waiting > most {
+				pushed <- fmt.Errorf("%d bytes wait", waiting)
+				return
+			}
+			c.push(true, func(dst []byte) []byte { return append(dst, line...) })
+			c.kick()
+		}
+		pushed <- nil
+	}()
+	for got := 0; got < lines; {
+		_, message, err := ws.Read(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += bytes.Count(message, []byte("\n")) + 1
+	}
+	if err := <-pushed; err != nil {
+		t.Fatal(err)
+	}
+
+	for !c.gone() { // nobody reads any more: in the end it is cut
+		if err := out.Room(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		c.push(true, func(dst []byte) []byte { return append(dst, line...) })
+		c.kick()
+	}
+	if err := out.Room(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	c.writers.Wait()
+	if n := h.queue.Load(); n != 0 {
+		t.Errorf("%d bytes wait for nobody", n)
+	}
+}
