@@ -23,7 +23,10 @@ type WriterOptions struct {
 	// nothing is stored that the log might not have after a crash. nil: they are.
 	Durable func(ctx context.Context) error
 	Observe func(flush time.Duration)
-	Log     *slog.Logger
+	// Pause waits until a refused write is tried again, and between the parts of
+	// a flush, or until ctx ends. nil: as long as it says.
+	Pause func(ctx context.Context, d time.Duration) error
+	Log   *slog.Logger
 }
 
 // Mark is the progress of the owner of one partition of the log.
@@ -58,6 +61,9 @@ type Writer struct {
 
 // NewWriter makes the writer of a store.
 func NewWriter(s *Store, opt WriterOptions) *Writer {
+	if opt.Pause == nil {
+		opt.Pause = sleep
+	}
 	return &Writer{
 		store: s, opt: opt, nudge: make(chan struct{}, 1),
 		marks: make(map[*Mark]bool), written: make(chan struct{}),
@@ -145,6 +151,10 @@ func (w *Writer) Run(ctx context.Context) error {
 	}
 	return w.flush(final, true)
 }
+
+// Flush writes the pending generation once, for who calls it in a time of his
+// own instead of Run.
+func (w *Writer) Flush(ctx context.Context, checkpoint bool) error { return w.flush(ctx, checkpoint) }
 
 type progress struct {
 	mark     *Mark
@@ -295,7 +305,9 @@ func (w *Writer) write(ctx context.Context, g *generation) error {
 			return err
 		}
 		if g.batches = g.batches[n:]; len(g.batches) > 0 && g.pause >= time.Millisecond {
-			time.Sleep(g.pause)
+			if err := w.opt.Pause(context.WithoutCancel(ctx), g.pause); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -349,10 +361,17 @@ func (w *Writer) retry(ctx context.Context, what string, fn func() error) error 
 			return fmt.Errorf("store: %s: %w", what, err)
 		}
 		w.opt.Log.Warn("store does not take writes; trying again", "what", what, "err", err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := w.opt.Pause(ctx, pause); err != nil {
+			return err
 		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
