@@ -188,17 +188,31 @@ func (w *Writer) freeze() *generation {
 		return g
 	}
 	positions := kv.Batch{Partition: systemPartition}
-	for _, r := range g.reached {
-		if !r.mark.Kept {
-			continue
-		}
-		next := domain.Position{Incarnation: r.mark.Incarnation(), Offset: r.next}
-		positions.Ops = append(positions.Ops, positionOp(r.mark.Topic, r.mark.Partition, next))
+	for at, next := range w.reached(g.reached) {
+		positions.Ops = append(positions.Ops, positionOp(at.topic, at.partition, next))
 	}
 	if len(positions.Ops) > 0 {
 		g.batches = append(g.batches, positions)
 	}
 	return g
+}
+
+// reached are the positions up to which all effects will be stored. An owner that
+// begins again stands before what its predecessor had stored, which stays true.
+func (w *Writer) reached(marks []progress) map[place]domain.Position {
+	all := make(map[place]domain.Position)
+	for _, r := range marks {
+		if !r.mark.Kept {
+			continue
+		}
+		at := place{r.mark.Topic, r.mark.Partition}
+		next := domain.Position{Incarnation: r.mark.Incarnation(), Offset: r.next}
+		if w.store.floor[at].Before(next) {
+			w.store.floor[at] = next
+		}
+		all[at] = w.store.floor[at]
+	}
+	return all
 }
 
 // flush writes one generation: the one left over by a flush that was cut
@@ -316,8 +330,8 @@ func (w *Writer) write(ctx context.Context, g *generation) error {
 // undone returns the batches to write again and the gravest error.
 func (w *Writer) undone(ctx context.Context, batches []kv.Batch, errs []error) (again []kv.Batch, worst error) {
 	for i, err := range errs {
-		if errors.Is(err, kv.ErrConflict) && w.isWritten(ctx, batches[i:]) {
-			err = nil
+		if errors.Is(err, kv.ErrConflict) {
+			err = w.refused(ctx, batches[i:], err)
 		}
 		if err == nil {
 			continue
@@ -330,23 +344,26 @@ func (w *Writer) undone(ctx context.Context, batches []kv.Batch, errs []error) (
 	return again, worst
 }
 
-// isWritten reports whether the first batch, which was refused, had taken effect
-// before: a failed Apply may have. Its first operation sets the head, which no
-// other batch sets to the same value; later batches of the partition may have
-// moved the head on.
-func (w *Writer) isWritten(ctx context.Context, batches []kv.Batch) bool {
+// refused says what a conflict of the first batch means: nil if it had taken
+// effect before, as a failed Apply may have. Its first operation sets the head,
+// which no other batch sets to the same value; later batches of the partition may
+// have moved the head on. A head that cannot be read now tells nothing yet.
+func (w *Writer) refused(ctx context.Context, batches []kv.Batch, conflict error) error {
 	first := &batches[0]
 	value, err := w.store.kv.Get(ctx, first.Partition, first.Ops[0].Key)
-	if err != nil {
-		return false
+	switch {
+	case errors.Is(err, kv.ErrNotFound):
+		return conflict
+	case err != nil:
+		return err
 	}
 	for i := range batches {
 		b := &batches[i]
 		if bytes.Equal(b.Partition, first.Partition) && bytes.Equal(value, b.Ops[0].Value) {
-			return true
+			return nil
 		}
 	}
-	return false
+	return conflict
 }
 
 // retry repeats what a store refuses for now, with growing pauses: pending
