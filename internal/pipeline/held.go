@@ -95,7 +95,7 @@ func (h *held) Flush() {
 		h.batch, h.spare = h.spare[n-1], h.spare[:n-1]
 	}
 	h.mu.Unlock()
-	whenDurable(h.log, func(err error) { h.release(batch, err) })
+	WhenDurable(h.log, func(err error) { h.release(batch, err) })
 }
 
 // release lets a batch out, or drops it if the log has failed.
@@ -122,18 +122,24 @@ func (h *held) run(ctx context.Context) {
 		case <-ending:
 			ending = nil
 		}
-		h.mu.Lock()
-		ready := h.durable
-		h.durable, waiting = nil, h.waiting
-		h.mu.Unlock()
-		for _, batch := range ready {
-			for i := range batch {
-				h.let(&batch[i])
-			}
-		}
-		h.Outbox.Flush()
-		h.recycle(ready)
+		waiting = h.letOut()
 	}
+}
+
+// letOut lets out what is durable and returns how many batches are not.
+func (h *held) letOut() (waiting int) {
+	h.mu.Lock()
+	ready := h.durable
+	h.durable, waiting = nil, h.waiting
+	h.mu.Unlock()
+	for _, batch := range ready {
+		for i := range batch {
+			h.let(&batch[i])
+		}
+	}
+	h.Outbox.Flush()
+	h.recycle(ready)
+	return waiting
 }
 
 // maxSpareAnswers keeps a batch that one burst made large from staying so.
@@ -164,11 +170,11 @@ func (h *held) let(a *answer) {
 	}
 }
 
-// whenDurable calls done, from any goroutine, once all that the owner of an
+// WhenDurable calls done, from any goroutine, once all that the owner of an
 // early group was handed so far is durable, or with the log's failure if it
 // never will be. A log that refuses records for now has written what it handed
 // out.
-func whenDurable(log stream.Log, done func(error)) {
+func WhenDurable(log stream.Log, done func(error)) {
 	told := func(err error) {
 		if err != nil && !errors.Is(err, stream.ErrClosed) {
 			err = log.Err()
@@ -187,7 +193,7 @@ func Durable(ctx context.Context, log stream.Log) error {
 		return nil
 	}
 	durable := make(chan error, 1)
-	whenDurable(log, func(err error) { durable <- err })
+	WhenDurable(log, func(err error) { durable <- err })
 	select {
 	case err := <-durable:
 		return err

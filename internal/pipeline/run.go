@@ -53,33 +53,49 @@ type owner struct {
 	beside  func(ctx context.Context) // runs while the owner does; nil: nothing
 }
 
-// Run reads the log until ctx ends. It first repeats what the store may lack
-// of the log, stage after stage, then calls caughtUp.
-func (s *Stages) Run(ctx context.Context, caughtUp func()) error {
+// single gives every message its place.
+func (s *Stages) single() stage {
 	mixedParts := s.Log.Partitions(record.MixedTopic)
-	g, ctx := errgroup.WithContext(ctx)
-	behind := s.start(ctx, g, stage{name: SingleGroup, topic: record.SingleTopic, kept: true, owner: func(stream.Partition) owner {
+	return stage{name: SingleGroup, topic: record.SingleTopic, kept: true, owner: func(stream.Partition) owner {
 		o := newHeld(s.Log, s.Links.Outbox(), s.Watch)
 		x := newSingle(s.Store.Chains, o, heldWatch{s.Watch, o}, mixedParts)
 		return owner{step: x.step, outbox: o, appends: x.fan.take, beside: o.run}
-	}})
+	}}
+}
+
+// mixed extends the inboxes and pushes. rows notes how far it has come.
+func (s *Stages) mixed(rows steps) stage {
+	mixedParts := s.Log.Partitions(record.MixedTopic)
+	return stage{name: MixedGroup, topic: record.MixedTopic, kept: true, reached: rows, owner: func(p stream.Partition) owner {
+		o := s.Links.Outbox()
+		return owner{step: newMixed(s.Store, o, s.Watch, p.ID(), mixedParts).step, outbox: o}
+	}}
+}
+
+// list is filled from the rows that mixed keeps. What list touches must be
+// among them by then: a touch before the fill is not remembered.
+func (s *Stages) list(rows steps) stage {
+	mixedParts := s.Log.Partitions(record.MixedTopic)
+	return stage{name: ListGroup, topic: record.MixedTopic, linger: listLinger, behind: rows, owner: func(p stream.Partition) owner {
+		l := &list{recents: s.Recents, partition: p.ID(), partitions: mixedParts}
+		return owner{step: l.step}
+	}}
+}
+
+// Run reads the log until ctx ends. It first repeats what the store may lack
+// of the log, stage after stage, then calls caughtUp.
+func (s *Stages) Run(ctx context.Context, caughtUp func()) error {
+	g, ctx := errgroup.WithContext(ctx)
+	behind := s.start(ctx, g, s.single())
 	// The inboxes follow once single has repeated its fan-out: what they see
 	// as the end of the log then includes it.
 	g.Go(func() error {
 		if !behind.wait(ctx) {
 			return nil
 		}
-		rows := make(steps, mixedParts)
-		push := s.start(ctx, g, stage{name: MixedGroup, topic: record.MixedTopic, kept: true, reached: rows, owner: func(p stream.Partition) owner {
-			o := s.Links.Outbox()
-			return owner{step: newMixed(s.Store, o, s.Watch, p.ID(), mixedParts).step, outbox: o}
-		}})
-		// A list is filled from the rows that mixed keeps. What list touches must
-		// be among them by then: a touch before the fill is not remembered.
-		list := s.start(ctx, g, stage{name: ListGroup, topic: record.MixedTopic, linger: listLinger, behind: rows, owner: func(p stream.Partition) owner {
-			l := &list{recents: s.Recents, partition: p.ID(), partitions: mixedParts}
-			return owner{step: l.step}
-		}})
+		rows := make(steps, s.Log.Partitions(record.MixedTopic))
+		push := s.start(ctx, g, s.mixed(rows))
+		list := s.start(ctx, g, s.list(rows))
 		if push.wait(ctx) && list.wait(ctx) {
 			caughtUp()
 		}
@@ -96,7 +112,7 @@ func (s *Stages) Run(ctx context.Context, caughtUp func()) error {
 func (s *Stages) start(ctx context.Context, g *errgroup.Group, st stage) *latch {
 	behind := newLatch(s.Log.Partitions(st.topic))
 	own := func(ctx context.Context, p stream.Partition) error {
-		sh := &shell{Stages: s, stage: st, owner: st.owner(p), partition: p, passed: behind.pass}
+		sh := &shell{Machine: newMachine(s, st, p), passed: behind.pass}
 		return sh.run(ctx)
 	}
 	g.Go(func() error {

@@ -7,22 +7,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/merchantim/merchantim/internal/pipeline/record"
-	"github.com/merchantim/merchantim/internal/store"
 	"github.com/merchantim/merchantim/internal/stream"
 )
 
 // shell drives one partition of a stage: read, step, append, answer, note
-// progress. It is one goroutine.
+// progress. It is one goroutine, and does the waiting that a Machine does not.
 type shell struct {
-	*Stages
-	stage     stage
-	owner     owner
-	partition stream.Partition
-	done      progress
-	taken     int64                 // one past the newest record taken
-	passed    func(partition int32) // called once what was there at the start is done
-	buf       []stream.Record
+	*Machine
+	passed func(partition int32) // called once what was there at the start is done
+	buf    []stream.Record
 }
 
 // run works until ctx ends or the log fails.
@@ -30,14 +23,7 @@ func (s *shell) run(ctx context.Context) error {
 	ctx, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
 	s.done.lose = lose
-	p := s.partition
-	s.taken = p.Start()
-	s.done.next.Store(s.taken)
-	s.stage.reached.note(p.ID(), s.taken)
-	release := s.Writer.Register(&store.Mark{
-		Topic: uint8(s.stage.topic), Partition: p.ID(), Kept: s.stage.kept,
-		Incarnation: s.Incarnation, Next: &s.done.next, Commit: p.Commit,
-	})
+	release := s.Writer.Register(s.Mark())
 	defer release()
 	if s.owner.beside != nil {
 		// It outlives the last batch, whose answers it has to let out.
@@ -100,11 +86,8 @@ func (s *shell) next(ctx context.Context) (recs []stream.Record, err error) {
 
 // batch takes records through the step. It returns an error only when ctx ends.
 func (s *shell) batch(ctx context.Context, recs []stream.Record) error {
-	s.Watch.Batch(s.stage.name, len(recs))
-	if s.owner.outbox != nil {
-		// Answers go out however this ends: who applies the record again is silent.
-		defer s.owner.outbox.Flush()
-	}
+	s.Begin(recs)
+	defer s.End() // also when cut short
 	if s.stage.kept {
 		if err := s.Writer.Room(ctx); err != nil {
 			return err
@@ -114,28 +97,8 @@ func (s *shell) batch(ctx context.Context, recs []stream.Record) error {
 	if err := s.stage.behind.await(ctx, s.partition.ID(), next); err != nil {
 		return err
 	}
-	if s.owner.outbox != nil {
-		// Even when the owner is cut short: what it has decided stands, and the
-		// replay does not answer again.
-		defer s.owner.outbox.Flush()
-	}
-	for i := range recs {
-		if err := s.insist(ctx, func() error { return s.owner.step(ctx, &recs[i]) }); err != nil {
-			return err
-		}
-	}
-	s.taken = next
-	s.stage.reached.note(s.partition.ID(), next)
-	var out []stream.Record
-	if s.owner.appends != nil {
-		out = s.owner.appends()
-	}
-	durable := s.done.batch(s.taken, len(out) > 0)
-	if len(out) > 0 {
-		err := s.insist(ctx, func() error {
-			return s.done.hand(func() error { return s.Log.Append(record.MixedTopic, out, durable) })
-		})
-		if err != nil {
+	for s.Busy() {
+		if err := s.insist(ctx, s.Advance); err != nil {
 			return err
 		}
 	}
@@ -144,9 +107,9 @@ func (s *shell) batch(ctx context.Context, recs []stream.Record) error {
 
 // insist repeats what fails until it works: a failing store stops the
 // partition, it never loses a record. It gives up only when ctx ends.
-func (s *shell) insist(ctx context.Context, fn func() error) error {
+func (s *shell) insist(ctx context.Context, fn func(context.Context) error) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := fn()
+		err := fn(ctx)
 		if err == nil {
 			return nil
 		}

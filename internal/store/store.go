@@ -24,6 +24,10 @@ type Store struct {
 	kv    kv.Store
 	bytes atomic.Int64 // pending, both generations
 
+	// floor are the positions that Floor visited, and then those that the Writer
+	// has frozen: whose effects are in the store or will be.
+	floor map[place]domain.Position
+
 	mu          sync.Mutex
 	epoch       string
 	incarnation uint32
@@ -36,7 +40,7 @@ var (
 
 // Open takes up the state in s, and makes what a first start needs.
 func Open(ctx context.Context, s kv.Store) (*Store, error) {
-	st := &Store{kv: s}
+	st := &Store{kv: s, floor: make(map[place]domain.Position)}
 	var seed chat.Seed
 	value, err := s.Get(ctx, systemPartition, keySeed)
 	switch {
@@ -116,8 +120,14 @@ func (s *Store) Epoch() string {
 // PendingBytes are answered and not yet written, about.
 func (s *Store) PendingBytes() int64 { return s.bytes.Load() }
 
+// place is a partition of a topic of the log.
+type place struct {
+	topic     uint8
+	partition int32
+}
+
 // Floor visits the position, one past the last, up to which the effects of
-// each partition of each topic were written.
+// each partition of each topic were written. To be called before the Writer runs.
 func (s *Store) Floor(ctx context.Context, fn func(topic uint8, partition int32, next domain.Position)) error {
 	prefix := []byte{'o'}
 	err := s.kv.Scan(ctx, systemPartition, kv.Range{From: prefix, To: after(prefix)}, func(key, value []byte) error {
@@ -131,6 +141,7 @@ func (s *Store) Floor(ctx context.Context, fn func(topic uint8, partition int32,
 		if err := errors.Join(k.Done(), r.Done()); err != nil {
 			return err
 		}
+		s.floor[place{topic, partition}] = next
 		fn(topic, partition, next)
 		return nil
 	})

@@ -23,7 +23,10 @@ type WriterOptions struct {
 	// nothing is stored that the log might not have after a crash. nil: they are.
 	Durable func(ctx context.Context) error
 	Observe func(flush time.Duration)
-	Log     *slog.Logger
+	// Pause waits until a refused write is tried again, and between the parts of
+	// a flush, or until ctx ends. nil: as long as it says.
+	Pause func(ctx context.Context, d time.Duration) error
+	Log   *slog.Logger
 }
 
 // Mark is the progress of the owner of one partition of the log.
@@ -58,6 +61,9 @@ type Writer struct {
 
 // NewWriter makes the writer of a store.
 func NewWriter(s *Store, opt WriterOptions) *Writer {
+	if opt.Pause == nil {
+		opt.Pause = sleep
+	}
 	return &Writer{
 		store: s, opt: opt, nudge: make(chan struct{}, 1),
 		marks: make(map[*Mark]bool), written: make(chan struct{}),
@@ -146,6 +152,10 @@ func (w *Writer) Run(ctx context.Context) error {
 	return w.flush(final, true)
 }
 
+// Flush writes the pending generation once, for who calls it in a time of his
+// own instead of Run.
+func (w *Writer) Flush(ctx context.Context, checkpoint bool) error { return w.flush(ctx, checkpoint) }
+
 type progress struct {
 	mark     *Mark
 	next     int64
@@ -178,17 +188,31 @@ func (w *Writer) freeze() *generation {
 		return g
 	}
 	positions := kv.Batch{Partition: systemPartition}
-	for _, r := range g.reached {
-		if !r.mark.Kept {
-			continue
-		}
-		next := domain.Position{Incarnation: r.mark.Incarnation(), Offset: r.next}
-		positions.Ops = append(positions.Ops, positionOp(r.mark.Topic, r.mark.Partition, next))
+	for at, next := range w.reached(g.reached) {
+		positions.Ops = append(positions.Ops, positionOp(at.topic, at.partition, next))
 	}
 	if len(positions.Ops) > 0 {
 		g.batches = append(g.batches, positions)
 	}
 	return g
+}
+
+// reached are the positions up to which all effects will be stored. An owner that
+// begins again stands before what its predecessor had stored, which stays true.
+func (w *Writer) reached(marks []progress) map[place]domain.Position {
+	all := make(map[place]domain.Position)
+	for _, r := range marks {
+		if !r.mark.Kept {
+			continue
+		}
+		at := place{r.mark.Topic, r.mark.Partition}
+		next := domain.Position{Incarnation: r.mark.Incarnation(), Offset: r.next}
+		if w.store.floor[at].Before(next) {
+			w.store.floor[at] = next
+		}
+		all[at] = w.store.floor[at]
+	}
+	return all
 }
 
 // flush writes one generation: the one left over by a flush that was cut
@@ -295,7 +319,9 @@ func (w *Writer) write(ctx context.Context, g *generation) error {
 			return err
 		}
 		if g.batches = g.batches[n:]; len(g.batches) > 0 && g.pause >= time.Millisecond {
-			time.Sleep(g.pause)
+			if err := w.opt.Pause(context.WithoutCancel(ctx), g.pause); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -304,8 +330,8 @@ func (w *Writer) write(ctx context.Context, g *generation) error {
 // undone returns the batches to write again and the gravest error.
 func (w *Writer) undone(ctx context.Context, batches []kv.Batch, errs []error) (again []kv.Batch, worst error) {
 	for i, err := range errs {
-		if errors.Is(err, kv.ErrConflict) && w.isWritten(ctx, batches[i:]) {
-			err = nil
+		if errors.Is(err, kv.ErrConflict) {
+			err = w.refused(ctx, batches[i:], err)
 		}
 		if err == nil {
 			continue
@@ -318,23 +344,26 @@ func (w *Writer) undone(ctx context.Context, batches []kv.Batch, errs []error) (
 	return again, worst
 }
 
-// isWritten reports whether the first batch, which was refused, had taken effect
-// before: a failed Apply may have. Its first operation sets the head, which no
-// other batch sets to the same value; later batches of the partition may have
-// moved the head on.
-func (w *Writer) isWritten(ctx context.Context, batches []kv.Batch) bool {
+// refused says what a conflict of the first batch means: nil if it had taken
+// effect before, as a failed Apply may have. Its first operation sets the head,
+// which no other batch sets to the same value; later batches of the partition may
+// have moved the head on. A head that cannot be read now tells nothing yet.
+func (w *Writer) refused(ctx context.Context, batches []kv.Batch, conflict error) error {
 	first := &batches[0]
 	value, err := w.store.kv.Get(ctx, first.Partition, first.Ops[0].Key)
-	if err != nil {
-		return false
+	switch {
+	case errors.Is(err, kv.ErrNotFound):
+		return conflict
+	case err != nil:
+		return err
 	}
 	for i := range batches {
 		b := &batches[i]
 		if bytes.Equal(b.Partition, first.Partition) && bytes.Equal(value, b.Ops[0].Value) {
-			return true
+			return nil
 		}
 	}
-	return false
+	return conflict
 }
 
 // retry repeats what a store refuses for now, with growing pauses: pending
@@ -349,10 +378,17 @@ func (w *Writer) retry(ctx context.Context, what string, fn func() error) error 
 			return fmt.Errorf("store: %s: %w", what, err)
 		}
 		w.opt.Log.Warn("store does not take writes; trying again", "what", what, "err", err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := w.opt.Pause(ctx, pause); err != nil {
+			return err
 		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

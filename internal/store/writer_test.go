@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,4 +179,84 @@ func TestPendingBytesTellOfShortChains(t *testing.T) {
 		t.Errorf("pending state takes %d bytes and is said to take %d", took, said)
 	}
 	runtime.KeepAlive(st)
+}
+
+// unsure is a store whose write takes effect and says that it failed; tried
+// again it is refused, and then reads fail for a while.
+type unsure struct {
+	kv.Store
+	armed  bool
+	writes int
+}
+
+func (u *unsure) Apply(ctx context.Context, batches []kv.Batch) []error {
+	errs := u.Store.Apply(ctx, batches)
+	if !u.armed {
+		return errs
+	}
+	if u.writes++; u.writes > 1 {
+		return errs
+	}
+	errs = make([]error, len(batches))
+	for i := range errs {
+		errs[i] = fmt.Errorf("%w: no answer", kv.ErrUnavailable)
+	}
+	return errs
+}
+
+func (u *unsure) Get(ctx context.Context, partition, key []byte) ([]byte, error) {
+	if u.writes == 2 {
+		return nil, kv.ErrUnavailable
+	}
+	return u.Store.Get(ctx, partition, key)
+}
+
+// A conflict whose cause cannot be read yet is nobody's doing until it can: the
+// Writer tries again (M56). Found by the simulation.
+func TestUnreadableConflictIsTriedAgain(t *testing.T) {
+	engine := &unsure{Store: memory.New()}
+	st := openOn(t, engine)
+	id := talk(t, st, 3, 10)
+	engine.armed = true
+	writeAll(t, st)
+	if engine.writes < 3 {
+		t.Errorf("%d writes; the refused one was not tried again", engine.writes)
+	}
+	wantChain(t, openOn(t, engine), id, 3)
+}
+
+// An owner begins again before what its predecessor had stored: the position in
+// the store stays, since the effects do. Found by the simulation.
+func TestPositionsNeverGoBack(t *testing.T) {
+	engine := memory.New()
+	floor := func(st *Store) (at domain.Position) {
+		if err := st.Floor(t.Context(), func(_ uint8, _ int32, next domain.Position) { at = next }); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	for life, next := range []int64{100, 50} {
+		st := openOn(t, engine)
+		floor(st)
+		w := NewWriter(st, WriterOptions{FlushBytes: 1 << 30, Log: slog.New(slog.DiscardHandler)})
+		for _, at := range []int64{next, next - 10, next - 20} {
+			mark := &Mark{Topic: 1, Kept: true, Next: new(atomic.Int64)}
+			mark.Incarnation = func() uint32 { return 1 }
+			mark.Commit = func(int64) error { return nil }
+			mark.Next.Store(at)
+			w.Register(mark)
+		}
+		state, err := st.Chains.Load(t.Context(), domain.DirectID("ann", domain.UserID(fmt.Sprint(life))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		state.Open([]domain.UserID{"ann", "bob"}, domain.Position{Incarnation: 1})
+		st.Chains.Open(state)
+		if err := w.Flush(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		if got := floor(openOn(t, engine)); got != (domain.Position{Incarnation: 1, Offset: 100}) {
+			t.Errorf("after life %d: %+v", life, got)
+		}
+	}
 }
