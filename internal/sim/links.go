@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"slices"
 
 	"github.com/merchantim/merchantim/domain"
@@ -75,6 +76,8 @@ func (o *outbox) Push(u domain.UserID, item user.Item, _ domain.Origin, m *chat.
 }
 
 // Flush lets what is held go out, unless the power is gone.
+func (o *outbox) Room(context.Context) error { return nil }
+
 func (o *outbox) Flush() {
 	held := o.held
 	o.held = nil
