@@ -36,6 +36,7 @@ func (a *App) buildLinks(keys *auth.Keys, p *parts) error {
 		Durable: func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
 		Groups:  chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
 	}
+	a.service = service
 	long := ws.Service(service)
 	if p.wrapUse != nil {
 		long = p.wrapUse(long)

@@ -79,6 +79,12 @@ func (a *Accept) single(id domain.ConversationID, value []byte) *domain.Error {
 	}}, nil)
 }
 
+// Replay hands the wish to the log that a parked record be taken after all. What
+// became of it stands beside the letter, by the wish's id.
+func (a *Accept) Replay(id domain.ConversationID, at int64, wish domain.MessageID, letter domain.Place) *domain.Error {
+	return a.single(id, record.AppendReplay(nil, domain.Origin{}, at, wish, letter))
+}
+
 // Read hands a read position to the log.
 func (a *Accept) Read(m record.Mixed) *domain.Error {
 	m.Kind = record.Read
