@@ -63,7 +63,7 @@ func (a *App) buildLinks(keys *auth.Keys, p *parts) error {
 		Node: cfg.Node, Origins: cfg.PublicOrigins, Heartbeat: cfg.Link.Heartbeat, MaxText: int(cfg.Limits.MaxTextBytes),
 		MaxInflight: cfg.Link.MaxInflight, MaxMessage: min(int(cfg.Link.MaxMessageBytes), wire.MaxMessage),
 		MaxRequests: maxRequests, MaxPollers: maxPollers, MaxPollersOfUser: maxPollersOfUser, AnswerTime: answerTime,
-		Users: a.users, Clock: a.hub.Clock,
+		Users: a.users, Clock: a.hub.Clock, Presence: a.online.Ask,
 		Verify: verify, Welcome: welcome, Epoch: a.store.Epoch,
 		Service: service, Metrics: a.metrics, Log: a.log,
 	})

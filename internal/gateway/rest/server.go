@@ -20,6 +20,7 @@ import (
 	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/metrics"
+	"github.com/merchantim/merchantim/internal/presence"
 	"github.com/merchantim/merchantim/internal/usecase"
 )
 
@@ -39,6 +40,8 @@ type Options struct {
 	// Users are what each may still do, on both links together; Clock is their time.
 	Users *limit.Users
 	Clock func() int64
+	// Presence tells who of some users has a long link.
+	Presence func(users []domain.UserID) []presence.State
 	// Verify checks a token and returns its user and end.
 	Verify func(token string) (domain.UserID, time.Time, error)
 	// Welcome makes sure that a user exists who has a good token.
