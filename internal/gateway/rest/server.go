@@ -35,6 +35,7 @@ type Options struct {
 	MaxRequests      int           // at once, those that poll not counted
 	MaxPollers       int           // at once
 	MaxPollersOfUser int           // at once, of one user
+	BodyTime         time.Duration // that a client may take to send a body
 	AnswerTime       time.Duration // a change without an answer by then has an unknown outcome
 
 	// Users are what each may still do, on both links together; Clock is their time.
@@ -119,9 +120,6 @@ func (s *Server) methods(r *http.Request) (all []string) {
 	return all
 }
 
-// readTime is how long a client may take to send a body.
-const readTime = 10 * time.Second
-
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.recover(w)
@@ -134,7 +132,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A recorder in a test has no deadlines. One for writing may be left from the
 	// request before.
 	deadlines := http.NewResponseController(w)
-	_ = deadlines.SetReadDeadline(time.Now().Add(readTime))
+	_ = deadlines.SetReadDeadline(time.Now().Add(s.opt.BodyTime))
 	_ = deadlines.SetWriteDeadline(time.Time{})
 	if s.crossOrigin(w, r) {
 		return
