@@ -29,6 +29,7 @@ type Config struct {
 	Pipeline Pipeline `key:"pipeline"`
 	Store    Store    `key:"store"`
 	Link     Link     `key:"link"`
+	Short    Short    `key:"short"`
 	Limits   Limits   `key:"limits"`
 	Log      Log      `key:"log"`
 }
@@ -92,6 +93,19 @@ type Link struct {
 	MaxConnections int `key:"max_connections"`
 	// WriteTimeout closes a connection whose write takes longer.
 	WriteTimeout time.Duration `key:"write_timeout"`
+}
+
+// Short is the short link: plain HTTP.
+type Short struct {
+	// MaxRequests are at work at once, those that poll not counted; one more is
+	// unavailable. Each takes some 20 KB.
+	MaxRequests int `key:"max_requests"`
+	// MaxPolls wait at once, in all and of one user; one more is overloaded. Each
+	// takes about as much.
+	MaxPolls     int `key:"max_polls"`
+	PollsPerUser int `key:"polls_per_user"`
+	// BodyTimeout is how long a client may take to send a body.
+	BodyTimeout time.Duration `key:"body_timeout"`
 }
 
 // Limits are what a message and a group may hold, and what one user, address or
@@ -171,6 +185,7 @@ func Default() Config {
 			MaxConnections:  100_000,
 			WriteTimeout:    10 * time.Second,
 		},
+		Short: Short{MaxRequests: 1024, MaxPolls: 10_000, PollsPerUser: 16, BodyTimeout: 10 * time.Second},
 		Limits: Limits{
 			MaxTextBytes: 8 * KiB, MaxGroupMembers: 10_000, LargeGroupSize: 1000,
 			SendsPerSecond: 10_000, SendsBurst: 20_000,

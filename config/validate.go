@@ -33,6 +33,7 @@ func (c Config) faults() []error {
 	c.Pipeline.faults(&f)
 	c.Store.faults(&f)
 	c.Link.faults(&f)
+	c.Short.faults(&f)
 	c.Limits.faults(&f, c.Link.MaxMessageBytes)
 	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	f.oneOf("log.format", c.Log.Format, "text", "json")
@@ -71,6 +72,13 @@ func (l Link) faults(f *faults) {
 	within(f, "link.max_queued_bytes", l.MaxQueuedBytes, l.QueueBytes, 64*GiB)
 	within(f, "link.max_connections", l.MaxConnections, 1, 10_000_000)
 	within(f, "link.write_timeout", l.WriteTimeout, 10*time.Millisecond, 10*time.Minute)
+}
+
+func (s Short) faults(f *faults) {
+	within(f, "short.max_requests", s.MaxRequests, 1, 1_000_000)
+	within(f, "short.max_polls", s.MaxPolls, 0, 10_000_000)
+	within(f, "short.polls_per_user", s.PollsPerUser, 1, 1_000_000)
+	within(f, "short.body_timeout", s.BodyTimeout, 10*time.Millisecond, 10*time.Minute)
 }
 
 func (l Limits) faults(f *faults, maxMessage Bytes) {

@@ -1,5 +1,5 @@
 // Package admin is the listener for those who run a server: health, metrics,
-// profiles, status and tokens; and the client and the notice file by which the
+// profiles, status, tokens and dead letters; and the client and the notice file by which the
 // other commands find it.
 //
 // Health and metrics are open to whoever reaches the listener, which by default
@@ -51,6 +51,7 @@ type Status struct {
 type Options struct {
 	Keys     Keys
 	Users    Users
+	Dead     Dead
 	Gatherer prometheus.Gatherer
 	// Ready returns why the server cannot take messages now, or nil.
 	Ready  func() error
@@ -78,6 +79,9 @@ func New(o Options) http.Handler {
 		r.Use(a.adminOnly)
 		r.Get("/admin/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.Status()) })
 		r.Post("/admin/tokens", a.tokens)
+		r.Get("/admin/dead", a.letters)
+		r.Get("/admin/dead/{id}", a.letter)
+		r.Post("/admin/dead/{id}/replay", a.replay)
 		r.Get("/debug/pprof/*", pprof.Index)
 		r.Get("/debug/pprof/cmdline", pprof.Cmdline)
 		r.Get("/debug/pprof/profile", pprof.Profile)

@@ -50,6 +50,7 @@ type house struct {
 	keys    *auth.Keys
 	key     string
 	people  *people
+	dead    *graves
 	notYet  error
 	log     bytes.Buffer
 	handler http.Handler
@@ -57,7 +58,7 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{data: t.TempDir(), people: &people{}}
+	h := &house{data: t.TempDir(), people: &people{}, dead: &graves{}}
 	var err error
 	if h.keys, err = auth.Open(h.data, time.Now); err != nil {
 		t.Fatal(err)
@@ -68,7 +69,7 @@ func newHouse(t *testing.T) *house {
 	registry := prometheus.NewRegistry()
 	metrics.New(registry).Connections.Set(3)
 	h.handler = admin.New(admin.Options{
-		Keys: h.keys, Users: h.people, Gatherer: registry,
+		Keys: h.keys, Users: h.people, Dead: h.dead, Gatherer: registry,
 		Ready:  func() error { return h.notYet },
 		Status: func() admin.Status { return admin.Status{Version: "v1", StageLag: map[string]int64{"single": 4}} },
 		Log:    slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -113,9 +114,12 @@ func TestTheRestWantsTheAdminKey(t *testing.T) {
 			isProblem(t, h.do("GET", path, key, ""), 401, "admin key")
 		}
 		isProblem(t, h.do("POST", "/admin/tokens", key, `{"users":["alice"]}`), 401, "admin key")
+		isProblem(t, h.do("GET", "/admin/dead", key, ""), 401, "admin key")
+		isProblem(t, h.do("GET", "/admin/dead/1-0-7", key, ""), 401, "admin key")
+		isProblem(t, h.do("POST", "/admin/dead/1-0-7/replay", key, ""), 401, "admin key")
 	}
-	if len(h.people.names) != 0 {
-		t.Errorf("made %v for a stranger", h.people.names)
+	if len(h.people.names)+h.dead.asked != 0 {
+		t.Errorf("made %v for a stranger, who asked %d times for dead letters", h.people.names, h.dead.asked)
 	}
 	for _, path := range []string{"/admin/status", "/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline"} {
 		if res := h.do("GET", path, h.key, ""); res.Code != 200 {

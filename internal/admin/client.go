@@ -9,7 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/merchantim/merchantim/internal/auth"
@@ -88,6 +90,29 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status
 	err := c.do(ctx, http.MethodGet, "/admin/status", nil, &s)
 	return s, err
+}
+
+// Letters asks for up to limit dead letters after the one with that id; "":
+// from the first.
+func (c *Client) Letters(ctx context.Context, after string, limit int) (Letters, error) {
+	query := url.Values{"after": {after}, "limit": {strconv.Itoa(limit)}}
+	var page Letters
+	err := c.do(ctx, http.MethodGet, "/admin/dead?"+query.Encode(), nil, &page)
+	return page, err
+}
+
+// Letter asks for one dead letter.
+func (c *Client) Letter(ctx context.Context, id string) (Letter, error) {
+	var l Letter
+	err := c.do(ctx, http.MethodGet, "/admin/dead/"+url.PathEscape(id), nil, &l)
+	return l, err
+}
+
+// Replay has a parked record taken after all.
+func (c *Client) Replay(ctx context.Context, id string) (Replayed, error) {
+	var done Replayed
+	err := c.do(ctx, http.MethodPost, "/admin/dead/"+url.PathEscape(id)+"/replay", nil, &done)
+	return done, err
 }
 
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader, answer any) (err error) {

@@ -29,6 +29,7 @@ import (
 	"github.com/merchantim/merchantim/internal/presence"
 	"github.com/merchantim/merchantim/internal/store"
 	"github.com/merchantim/merchantim/internal/stream"
+	"github.com/merchantim/merchantim/internal/usecase"
 	"github.com/merchantim/merchantim/internal/vfs"
 )
 
@@ -45,6 +46,7 @@ type App struct {
 	recents hot.Recents
 	writer  *store.Writer
 	accept  *pipeline.Accept
+	service *usecase.Service
 	stages  *pipeline.Stages
 	users   *limit.Users
 	online  *presence.Board
@@ -120,7 +122,8 @@ func Open(cfg config.Config, log *slog.Logger, opts ...Option) (_ *App, err erro
 	}
 	a.watch()
 	a.admin, err = admin.Serve(cfg.Admin, admin.New(admin.Options{
-		Keys: keys, Users: users{a.store.Users}, Gatherer: registry, Ready: a.check, Status: a.status, Log: log,
+		Keys: keys, Users: users{a.store.Users}, Dead: a.service, Gatherer: registry,
+		Ready: a.check, Status: a.status, Log: log,
 	}), log)
 	return a, err
 }

@@ -24,11 +24,7 @@ func (a *App) full() bool { return a.store.PendingBytes() > 3*int64(a.cfg.Store.
 // first, and since a stage far behind works more slowly. That the store is full
 // is seen by its refusals.
 func (a *App) load() (behind, most float64) {
-	lag := int64(0)
-	for _, n := range a.stream.Stats().Lag {
-		lag = max(lag, n)
-	}
-	return float64(lag), maxLag / 2
+	return float64(a.accept.Behind()), maxLag / 2
 }
 
 func newUsers(l *config.Limits) *limit.Users {

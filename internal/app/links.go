@@ -19,14 +19,9 @@ import (
 	"github.com/merchantim/merchantim/internal/usecase"
 )
 
-// Bounds of the short link. A request at work takes some 20 KB, one that polls
-// about the same.
-const (
-	maxRequests      = 1024
-	maxPollers       = 10_000
-	maxPollersOfUser = 16
-	answerTime       = 5 * time.Second
-)
+// answerTime is how long a request of the short link waits for its answer from
+// the log.
+const answerTime = 5 * time.Second
 
 // buildLinks makes both links, which end in the same use-cases.
 func (a *App) buildLinks(keys *auth.Keys, p *parts) error {
@@ -36,6 +31,7 @@ func (a *App) buildLinks(keys *auth.Keys, p *parts) error {
 		Durable: func(ctx context.Context) error { return pipeline.Durable(ctx, a.stream) },
 		Groups:  chat.Limits{Members: cfg.Limits.MaxGroupMembers, Large: cfg.Limits.LargeGroupSize},
 	}
+	a.service = service
 	long := ws.Service(service)
 	if p.wrapUse != nil {
 		long = p.wrapUse(long)
@@ -61,8 +57,9 @@ func (a *App) buildLinks(keys *auth.Keys, p *parts) error {
 	a.short, err = rest.New(rest.Options{
 		Node: cfg.Node, Origins: cfg.PublicOrigins, Heartbeat: cfg.Link.Heartbeat, MaxText: int(cfg.Limits.MaxTextBytes),
 		MaxInflight: cfg.Link.MaxInflight, MaxMessage: min(int(cfg.Link.MaxMessageBytes), wire.MaxMessage),
-		MaxRequests: maxRequests, MaxPollers: maxPollers, MaxPollersOfUser: maxPollersOfUser, AnswerTime: answerTime,
-		Users: a.users, Clock: a.hub.Clock,
+		MaxRequests: cfg.Short.MaxRequests, MaxPollers: cfg.Short.MaxPolls, MaxPollersOfUser: cfg.Short.PollsPerUser,
+		BodyTime: cfg.Short.BodyTimeout, AnswerTime: answerTime,
+		Users: a.users, Clock: a.hub.Clock, Presence: a.online.Ask,
 		Verify: verify, Welcome: welcome, Epoch: a.store.Epoch,
 		Service: service, Metrics: a.metrics, Log: a.log,
 	})

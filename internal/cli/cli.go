@@ -46,7 +46,7 @@ func Execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		bench.Command(),
 		torture.Command(),
 		torture.ServerCommand(),
-		doctorCommand(),
+		doctorCommand(program),
 		versionCommand(),
 	)
 	root.SetArgs(args)

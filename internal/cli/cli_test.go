@@ -199,6 +199,8 @@ func TestDoctorsExitCode(t *testing.T) {
 func TestMisuseIsToldApart(t *testing.T) {
 	for _, args := range [][]string{
 		{"serve", "--no-such-flag"}, {"token"}, {"token", "alice", "--ttl", "0s"}, {"token", "alice", "--ttl", "soon"},
+		{"doctor", "dead", "list", "--limit", "0"}, {"doctor", "dead", "list", "--after", "7"}, {"doctor", "dead", "show"},
+		{"doctor", "dead", "show", "7"}, {"doctor", "dead", "replay", "1-0-7", "1-0-8"},
 	} {
 		if r := call(t, args...); r.code != 2 || r.err == "" {
 			t.Errorf("%v: %+v", args, r)

@@ -11,7 +11,7 @@ import (
 	"github.com/merchantim/merchantim/internal/cli/doctor"
 )
 
-func doctorCommand() *cobra.Command {
+func doctorCommand(program string) *cobra.Command {
 	var (
 		s      settings
 		asJSON bool
@@ -25,6 +25,7 @@ It changes nothing; to time the disk it writes a small file and removes it.
 The exit code is 1 if something is wrong, 0 if all is well or merely doubtful.`,
 		Args: cobra.NoArgs,
 	}
+	cmd.AddCommand(deadCommand(program))
 	s.add(cmd.Flags(), "data", "data", config.Default().Data, "folder of the server's data")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

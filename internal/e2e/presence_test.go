@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/merchantim/merchantim/config"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 )
 
@@ -65,4 +68,38 @@ func TestPresenceIsToldToThoseWhoTalk(t *testing.T) {
 	for alice.presence(false, "bob")[0].Online { // the answer changes, and no push comes
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// M53: the short link tells the same as the long one, for the same price.
+func TestPresenceOverHTTP(t *testing.T) {
+	s := serve(t, func(c *config.Config) { c.Limits.RequestsPerSecond, c.Limits.RequestsBurst = 1, 20 })
+	alice, bob, carol := s.web("alice"), s.enter("bob"), s.web("carol")
+	carol.signIn()
+	alice.ok("POST", "/v1/conversations", `{"with":"bob"}`)
+	alice.ok("POST", "/v1/conversations", `{"with":"carol"}`)
+	ask := "/v1/presence?user=carol&user=&user=bob&user=alice&user=nobody&user=bob"
+	want := []wire.Seen{{User: "carol"}, {User: "bob", Online: true}}
+	if diff := cmp.Diff(want, alice.ok("GET", ask, "").Users); diff != "" {
+		t.Error(diff)
+	}
+	if got := carol.ok("GET", "/v1/presence?user=bob", ""); string(got.body) != `{"users":[]}` {
+		t.Errorf("of a stranger carol sees %s", got.body)
+	}
+	_ = bob.ws.CloseNow()
+	for { // a second time costs, too
+		r := alice.ask("GET", ask, "")
+		if r.status == http.StatusOK && !r.Users[1].Online {
+			break
+		}
+		if r.status != http.StatusOK && r.status != http.StatusTooManyRequests {
+			t.Fatalf("%d %s", r.status, r.body)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+
+	dave := s.web("dave") // names are looked up, and cost
+	dave.ok("GET", "/v1/presence", "")
+	many := "/v1/presence?" + strings.Repeat("user=bob&", 100)
+	dave.ok("GET", many, "")
+	dave.refused("GET", many, "", http.StatusTooManyRequests, wire.CodeOverloaded)
 }

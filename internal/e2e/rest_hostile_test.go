@@ -119,6 +119,9 @@ func (h *hostile) well(t *testing.T, op *described) {
 			continue
 		}
 		value := fmt.Sprint(p.Example)
+		if many, is := p.Example.([]any); is {
+			value = fmt.Sprint(many[0])
+		}
 		if p.Name == "wait_ms" {
 			value = "1"
 		}
@@ -192,6 +195,9 @@ func (h *hostile) params(t *testing.T, op *described) {
 		} else {
 			wrong = []string{"\xff", "é", "a\"b\\", "\x00", strings.Repeat("x", 600)}
 		}
+		if p.Schema.Items != nil {
+			h.repeated(t, op, p)
+		}
 		for _, value := range wrong {
 			switch p.In {
 			case "query":
@@ -203,6 +209,19 @@ func (h *hostile) params(t *testing.T, op *described) {
 			}
 		}
 	}
+}
+
+// repeated asks with too many values of a parameter, and with a bad one among
+// good ones.
+func (h *hostile) repeated(t *testing.T, op *described, p parameter) {
+	path, _ := h.good(op)
+	good := p.Name + "=" + url.QueryEscape(fmt.Sprint(p.Example.([]any)[0]))
+	most := path + "?" + strings.Repeat(good+"&", *p.Schema.MaxItems)
+	if r := h.alice.ask(op.method, most, ""); r.status >= 300 {
+		t.Errorf("%s as often as it may come: %d %s", p.Name, r.status, r.body)
+	}
+	h.bad(t, op, p.Name, most+good, "", http.StatusBadRequest, wire.CodeInvalid)
+	h.bad(t, op, p.Name, path+"?"+good+"&"+p.Name+"=a%20b&"+good, "", http.StatusBadRequest, wire.CodeInvalid)
 }
 
 func (h *hostile) bodies(t *testing.T, op *described) {

@@ -20,6 +20,7 @@ type schema struct {
 	Pattern    string
 	Minimum    *float64
 	Maximum    *float64
+	MaxItems   *int
 }
 
 // parameter is a parameter of an operation.
@@ -120,6 +121,7 @@ func (d *description) faults(s *schema, v any, at string) (all []string) {
 		for i, item := range v {
 			all = append(all, d.faults(s.Items, item, fmt.Sprintf("%s[%d]", at, i))...)
 		}
+		fault(s.MaxItems == nil || len(v) <= *s.MaxItems, "%d are too many", len(v))
 	case map[string]any:
 		for _, name := range s.Required {
 			_, there := v[name]

@@ -16,9 +16,10 @@ import (
 // Accept is the first stage: it puts requests into the log. It does not wait
 // for the disk; single answers once the record is durable.
 type Accept struct {
-	log  stream.Log
-	busy atomic.Bool // set while the stages lag too far behind
-	pool sync.Pool
+	log    stream.Log
+	behind atomic.Int64 // records, of the slowest stage; see Watch
+	busy   atomic.Bool  // set while the stages lag too far behind
+	pool   sync.Pool
 }
 
 // busyFor is how long a client is asked to wait while the server is busy.
@@ -79,6 +80,12 @@ func (a *Accept) single(id domain.ConversationID, value []byte) *domain.Error {
 	}}, nil)
 }
 
+// Replay hands the wish to the log that a parked record be taken after all. What
+// became of it stands beside the letter, by the wish's id.
+func (a *Accept) Replay(id domain.ConversationID, at int64, wish domain.MessageID, letter domain.Place) *domain.Error {
+	return a.single(id, record.AppendReplay(nil, domain.Origin{}, at, wish, letter))
+}
+
 // Read hands a read position to the log.
 func (a *Accept) Read(m record.Mixed) *domain.Error {
 	m.Kind = record.Read
@@ -130,9 +137,13 @@ func (a *Accept) Watch(ctx context.Context, maxLag int64, full func() bool) {
 		for _, n := range a.log.Stats().Lag {
 			lag = max(lag, n)
 		}
+		a.behind.Store(lag)
 		a.weigh(lag, maxLag, full())
 	}
 }
+
+// Behind is how many records the slowest stage was behind when Watch last looked.
+func (a *Accept) Behind() int64 { return a.behind.Load() }
 
 // relief is the part of maxLag below which a busy server takes messages again.
 // A stage that is far behind works more slowly: what it needs is no longer in

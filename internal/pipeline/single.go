@@ -83,17 +83,18 @@ func (s *single) decide(ctx context.Context, state *store.ChainState, r *stream.
 		s.outbox.Opened(s.rec.Origin, state.ID)
 		return nil
 	case record.Create, record.Change:
-		s.alter(state, pos)
-		return nil
+		return s.alter(ctx, state, r, pos)
+	case record.Replay:
+		return s.replay(ctx, state, r, pos)
 	}
 	size := state.Size()
-	out, err := s.send(ctx, state, pos)
+	var out chat.Outcome
+	err := guard(state, func() (err error) {
+		out, err = state.Send(&s.rec.Send, pos, s.chains.Past(ctx, state.ID))
+		return err
+	})
 	if errors.Is(err, errPoison) {
-		if err := s.park(ctx, state, r); err != nil {
-			return err
-		}
-		s.outbox.Refused(s.rec.Origin, domain.Refuse(domain.Internal, "The message could not be processed."))
-		return nil
+		return s.poison(ctx, state, r)
 	}
 	if err != nil {
 		return fmt.Errorf("pipeline: single: %w", err)
@@ -115,22 +116,15 @@ func (s *single) decide(ctx context.Context, state *store.ChainState, r *stream.
 }
 
 // alter makes a group or changes its members.
-func (s *single) alter(state *store.ChainState, pos domain.Position) {
-	var steps []chat.Step
-	var refusal *domain.Error
-	size, send := state.Size(), &s.rec.Send
-	if s.rec.Kind == record.Create {
-		steps, refusal = state.Create(&chat.Creation{
-			From: send.From, ID: send.ID, Title: s.rec.Title, Members: s.rec.Members, At: send.At, Limits: s.rec.Limits,
-		}, pos)
-	} else {
-		steps, refusal = state.Alter(&chat.Changing{
-			From: send.From, ID: send.ID, Add: s.rec.Members, Remove: s.rec.Removed, At: send.At, Limits: s.rec.Limits,
-		}, pos)
+func (s *single) alter(ctx context.Context, state *store.ChainState, r *stream.Record, pos domain.Position) error {
+	size := state.Size()
+	steps, refusal, poison := tryReform(state, &s.rec, pos)
+	if poison {
+		return s.poison(ctx, state, r)
 	}
 	if refusal != nil {
 		s.outbox.Refused(s.rec.Origin, refusal)
-		return
+		return nil
 	}
 	index := uint64(0)
 	if len(steps) > 0 {
@@ -144,6 +138,29 @@ func (s *single) alter(state *store.ChainState, pos domain.Position) {
 	} else {
 		s.outbox.Changed(s.rec.Origin, state.ID, index)
 	}
+	return nil
+}
+
+// tryReform is reform, which may bring a defect to light.
+func tryReform(state *store.ChainState, rec *record.Single, pos domain.Position) (steps []chat.Step, refusal *domain.Error, poison bool) {
+	err := guard(state, func() error {
+		steps, refusal = reform(state.Chain, rec, pos)
+		return nil
+	})
+	return steps, refusal, err != nil
+}
+
+// reform has the chain decide on a change of members.
+func reform(c *chat.Chain, rec *record.Single, pos domain.Position) ([]chat.Step, *domain.Error) {
+	send := &rec.Send
+	if rec.Kind == record.Create {
+		return c.Create(&chat.Creation{
+			From: send.From, ID: send.ID, Title: rec.Title, Members: rec.Members, At: send.At, Limits: rec.Limits,
+		}, pos)
+	}
+	return c.Alter(&chat.Changing{
+		From: send.From, ID: send.ID, Add: rec.Members, Remove: rec.Removed, At: send.At, Limits: rec.Limits,
+	}, pos)
 }
 
 // fanSteps fans a change of members out. Between its entries only the diffusion
@@ -158,9 +175,9 @@ func (s *single) fanSteps(state *store.ChainState, steps []chat.Step) {
 // errPoison: the chain cannot decide on this record, now or ever.
 var errPoison = errors.New("pipeline: poison")
 
-// send has the chain decide. A panic is a defect that this record brought to
-// light: it is parked, with the chain as before, so that the others go on.
-func (s *single) send(ctx context.Context, state *store.ChainState, pos domain.Position) (out chat.Outcome, err error) {
+// guard has the chain decide. A panic is a defect that this record brought to
+// light: it is errPoison, with the chain as before, so that the others go on.
+func guard(state *store.ChainState, decide func() error) (err error) {
 	before := state.Head
 	defer func() {
 		if p := recover(); p != nil {
@@ -168,7 +185,7 @@ func (s *single) send(ctx context.Context, state *store.ChainState, pos domain.P
 			err = errPoison
 		}
 	}()
-	return state.Send(&s.rec.Send, pos, s.chains.Past(ctx, state.ID))
+	return decide()
 }
 
 // repeat takes a record that was applied before a crash or a hand-over: its
@@ -180,6 +197,8 @@ func (s *single) repeat(ctx context.Context, state *store.ChainState, r *stream.
 		return nil
 	case record.Create, record.Change:
 		return s.repeatAlter(ctx, state, r)
+	case record.Replay:
+		return s.repeatReplay(ctx, state, r)
 	}
 	e, found, err := state.Find(s.rec.Send.From, s.rec.Send.Key, s.chains.Past(ctx, state.ID))
 	if err != nil {
@@ -236,40 +255,3 @@ func (s *single) fanAsOf(ctx context.Context, state *store.ChainState, e *chat.E
 	s.fan.out(state, e, rec, members, diffusion, nil)
 	return nil
 }
-
-// buried reports whether a record was parked before, and repeats what followed.
-func (s *single) buried(ctx context.Context, state *store.ChainState, r *stream.Record) (bool, error) {
-	index, known, err := s.chains.Buried(ctx, state.ID, placeOf(r))
-	if err != nil || !known || index == 0 {
-		return known, err
-	}
-	void, err := s.chains.Message(ctx, state.ID, index)
-	if err != nil {
-		return true, err
-	}
-	return true, s.fanAsOf(ctx, state, &void.Entry, &record.Single{})
-}
-
-func placeOf(r *stream.Record) store.Place {
-	return store.Place{Partition: r.Partition, Position: position(r.Position)}
-}
-
-// park puts a record that cannot be processed aside: a dead letter, and a void
-// entry that holds its place.
-func (s *single) park(ctx context.Context, state *store.ChainState, r *stream.Record) error {
-	if known, err := s.buried(ctx, state, r); known || err != nil {
-		return err
-	}
-	s.watch.Parked()
-	if !state.Head.Exists() {
-		s.chains.Bury(state, placeOf(r), r.Value, nil, nil)
-		return nil
-	}
-	out := state.Park(state.Head.At, position(r.Position))
-	s.chains.Bury(state, placeOf(r), r.Value, &out, []byte(voidBody))
-	s.fan.out(state, &out.Entry, &record.Single{}, state.Head.Members, state.Head.Diffusion, nil)
-	return nil
-}
-
-// voidBody is what a client sees in place of a parked record.
-const voidBody = `{"type":"void"}`

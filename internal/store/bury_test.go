@@ -26,7 +26,7 @@ func TestAVoidIsStoredWithItsDeadLetter(t *testing.T) {
 		for i := range records {
 			pos := domain.Position{Incarnation: 1, Offset: int64(i + 1)}
 			out := s.Park(1, pos)
-			st.Chains.Bury(s, Place{Position: pos}, []byte("garbage"), &out, body)
+			st.Chains.Bury(s, domain.Place{Position: pos}, []byte("garbage"), &out, body)
 		}
 	}()
 	voids, cuts := 0, 0

@@ -36,6 +36,7 @@ type pendingChain struct {
 	sealed   []sealedPage
 	aged     []agedMark
 	dead     []deadLetter
+	verdicts []settled
 	changes  []chat.Change
 	reformed bool // the members of the group changed
 	size     int  // bytes, about
@@ -189,7 +190,7 @@ func (p *pendingChain) batches(dst []kv.Batch) []kv.Batch {
 		dst, rest = append(dst, b), rest[n:]
 	}
 	b := kv.Batch{Partition: part, If: []kv.Cond{{Key: headKey, Value: p.base, Absent: p.base == nil}}}
-	b.Ops = append(make([]kv.Op, 0, 1+2*len(p.runs)+len(p.sealed)+len(p.dead)), kv.Op{Key: headKey, Value: p.encoded})
+	b.Ops = append(make([]kv.Op, 0, 1+2*len(p.runs)+len(p.sealed)+len(p.dead)+len(p.verdicts)), kv.Op{Key: headKey, Value: p.encoded})
 	if p.reformed {
 		b.Ops = append(b.Ops, kv.Op{Key: membersKey, Value: encodeMembers(&p.head)})
 	}
@@ -204,9 +205,7 @@ func (p *pendingChain) batches(dst []kv.Batch) []kv.Batch {
 	for _, s := range p.sealed {
 		b.Ops = append(b.Ops, kv.Op{Key: indexKey(keyPage, s.number), Value: appendMarks([]byte{layout}, s.marks)})
 	}
-	for _, d := range p.dead {
-		b.Ops = append(b.Ops, kv.Op{Key: d.key, Value: d.value})
-	}
+	b.Ops = p.deadOps(b.Ops)
 	return append(dst, b)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/merchantim/merchantim/domain/chat"
 	"github.com/merchantim/merchantim/domain/conversation"
 	"github.com/merchantim/merchantim/domain/user"
+	"github.com/merchantim/merchantim/internal/kv"
 )
 
 var golden = flag.Bool("golden", false, "write golden files that do not exist yet; those that do are never changed")
@@ -41,12 +42,20 @@ var (
 		Joined: members, Left: []chat.Member{{ID: "eve", Since: 2}},
 	}
 	exampleMembers = chat.Head{Title: "Returns", Made: 99, Diffusion: chat.Read, Members: members}
+	exampleVerdict = Verdict{By: domain.MessageID{1, 15: 2}, Done: true, Index: 300, Code: domain.Conflict, Message: "why"}
 	exampleRun     = []chat.Message{
 		{Entry: chat.Entry{Index: 9, Pre: 8, N: 8, ID: domain.MessageID{1, 2, 3}, From: "ann", Key: []byte("k9"), Kind: chat.Text,
 			At: 1790000000123, Hash: 0x0102030405060708}, Body: []byte("nine")},
 		{Entry: chat.Entry{Index: 10, Pre: 9, N: 8, Kind: chat.Void, At: 1790000000123}, Body: []byte(`{"type":"void"}`)},
 	}
 )
+
+// exampleLine is a line of the index of dead letters.
+func exampleLine() []kv.Op {
+	place := domain.Place{Partition: 3, Position: domain.Position{Incarnation: 2, Offset: 12345}}
+	p := pendingChain{state: &ChainState{ID: convA}, dead: []deadLetter{{place: place, index: 300}}}
+	return p.indexed(nil)
+}
 
 func exampleRunValues() *run {
 	r := newRun(9)
@@ -78,6 +87,8 @@ func TestGolden(t *testing.T) {
 		"change":    {encodeChange(&exampleChange), exampleChange, func(v []byte) (any, error) { return decodeChange(7, v) }},
 		"members":   {encodeMembers(&exampleMembers), exampleMembers, func(v []byte) (any, error) { return decodeMembers(v) }},
 		"items":     {encodeItems(exampleItems), exampleItems, func(v []byte) (any, error) { return decodeItems(41, v) }},
+		"verdict":   {encodeVerdict(&exampleVerdict), exampleVerdict, func(v []byte) (any, error) { return decodeVerdict(v) }},
+		"dead_line": {exampleLine()[0].Value, convA, func(v []byte) (any, error) { return readLine(v) }},
 		"row":       {encodeRow(&exampleRow), exampleRow, func(v []byte) (any, error) { return decodeRow(v) }},
 		"metas":     {r.metas, exampleRun, func(v []byte) (any, error) { return messages(v, r.bodies) }},
 		"bodies":    {r.bodies, exampleRun, func(v []byte) (any, error) { return messages(r.metas, v) }},

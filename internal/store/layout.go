@@ -26,6 +26,7 @@ const (
 	keyPage    = 'd' // + page number: sealed fingerprints
 	keyAged    = 'a' // + fingerprint + index: a fingerprint above chat.Window
 	keyDead    = 'x' // + place in the log: a parked record, as it came
+	keyVerdict = 'y' // + place in the log: what became of its replay
 	keyMembers = 'm' // who is in it, its form and title
 	keyChange  = 'g' // + index: what that entry changed of the members
 	keyInbox   = 'i' // + index of the first item: a run of a user's inbox
@@ -41,7 +42,8 @@ func conversationPartition(id domain.ConversationID) []byte {
 
 func userPartition(id domain.UserID) []byte { return append([]byte{'u'}, id...) }
 
-// systemPartition holds what belongs to no entity: epoch, seed, positions.
+// systemPartition holds what belongs to no entity: epoch, seed, positions, and
+// under keyDead the index of all dead letters: the conversation of each.
 var systemPartition = []byte("s")
 
 func indexKey(kind byte, index uint64) []byte { return enc.U64([]byte{kind}, index) }

@@ -127,20 +127,33 @@ func (c *Chains) pendingHead(id domain.ConversationID) (h chat.Head, ok bool) {
 // Alter keeps the entries that a change of members made, and what they changed.
 // All of it is one change of the store: a replay finds all or nothing.
 func (c *Chains) Alter(s *ChainState, steps []chat.Step) {
-	size := int64(0)
+	c.change(s, func(p *pendingChain) { p.alter(steps, s.Head.Members) })
+	c.bytes.Add(sizeOf(steps, s.Head.Members))
+}
+
+// alter adds the entries of one record, and what they changed of the members,
+// who are now these.
+func (p *pendingChain) alter(steps []chat.Step, members []chat.Member) {
+	for i := range steps {
+		p.add(&steps[i].Outcome, steps[i].Body)
+		if ch := &steps[i].Change; ch.Index > 0 { // a message has none
+			p.changes = append(p.changes, *ch)
+			p.reformed = true
+		}
+	}
+	p.size += int(sizeOf(steps, members))
+}
+
+func sizeOf(steps []chat.Step, members []chat.Member) int64 {
+	size := 0
 	for i := range steps {
 		ch := &steps[i].Change
-		size += int64(len(steps[i].Body)+64*(len(ch.Joined)+len(ch.Left))) + perEntry
-	}
-	c.change(s, func(p *pendingChain) {
-		p.reformed = true
-		for i := range steps {
-			p.add(&steps[i].Outcome, steps[i].Body)
-			p.changes = append(p.changes, steps[i].Change)
+		size += len(steps[i].Body) + 64*(len(ch.Joined)+len(ch.Left)) + perEntry
+		if ch.Index > 0 && i == 0 {
+			size += 64 * len(members)
 		}
-		p.size += int(size) + 64*len(s.Head.Members)
-	})
-	c.bytes.Add(size + int64(64*len(s.Head.Members)))
+	}
+	return int64(size)
 }
 
 func encodeChange(ch *chat.Change) []byte {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,6 +157,10 @@ func (w *Writer) Run(ctx context.Context) error {
 // own instead of Run.
 func (w *Writer) Flush(ctx context.Context, checkpoint bool) error { return w.flush(ctx, checkpoint) }
 
+// maxIndexed keeps a batch of the index of dead letters far below the limits of
+// the port.
+const maxIndexed = 1000
+
 type progress struct {
 	mark     *Mark
 	next     int64
@@ -177,8 +182,10 @@ func (w *Writer) freeze() *generation {
 	// Inboxes are taken first and written last: no inbox is ever stored ahead of
 	// the chains that it points into, not even if the log is lost.
 	inboxes := w.store.Inboxes.freeze()
+	var index []kv.Op // of dead letters
 	for _, p := range w.store.Chains.freeze() {
 		g.batches = p.batches(g.batches)
+		index = p.indexed(index)
 	}
 	for _, p := range inboxes {
 		g.batches = p.batches(g.batches)
@@ -186,6 +193,9 @@ func (w *Writer) freeze() *generation {
 	g.pause = w.pace(len(g.batches), g.bytes)
 	if len(g.batches) == 0 {
 		return g
+	}
+	for part := range slices.Chunk(index, maxIndexed) {
+		g.batches = append(g.batches, kv.Batch{Partition: systemPartition, Ops: part})
 	}
 	positions := kv.Batch{Partition: systemPartition}
 	for at, next := range w.reached(g.reached) {

@@ -25,6 +25,7 @@ type call struct {
 	expires time.Time
 	numbers map[string]uint64 // parameters, with their defaults
 	texts   map[string]string // parameters that were given
+	named   []string          // users named by a parameter that may be repeated
 	frame   wire.Frame        // of the body
 	status  int               // of a refusal that HTTP has a word of its own for
 }
@@ -65,7 +66,7 @@ func (c *call) who() *domain.Error {
 }
 
 // params reads the parameters by their table. Of one that comes twice the last
-// counts; an empty one is not given.
+// counts, unless it may be repeated; an empty one is not given.
 func (c *call) params(op *operation) *domain.Error {
 	query, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
@@ -74,6 +75,12 @@ func (c *call) params(op *operation) *domain.Error {
 	c.numbers, c.texts = make(map[string]uint64), make(map[string]string)
 	for i := range op.params {
 		p := &op.params[i]
+		if p.many > 0 {
+			if refusal := c.list(p, query[p.name]); refusal != nil {
+				return refusal
+			}
+			continue
+		}
 		var text string
 		switch p.in {
 		case inPath:
@@ -111,6 +118,23 @@ func (c *call) param(p *param, text string) *domain.Error {
 			return refusalOf(err)
 		}
 		c.numbers[p.name] = n
+	}
+	return nil
+}
+
+// list reads a parameter that may be repeated.
+func (c *call) list(p *param, all []string) *domain.Error {
+	if len(all) > p.many {
+		return domain.Refuse(domain.Invalid, "%s comes too often; at most %d times.", p.name, p.many)
+	}
+	for _, text := range all {
+		if text == "" {
+			continue
+		}
+		if !p.valid(text) {
+			return domain.Refuse(domain.Invalid, "%s %s.", p.name, p.what)
+		}
+		c.named = append(c.named, text)
 	}
 	return nil
 }

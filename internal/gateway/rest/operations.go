@@ -124,5 +124,13 @@ func inboxOperations() []operation {
 			summary: "Newest index of each large group of the caller", about: "Large groups do not come into the inbox: what is above the client's own index is pulled by history.",
 			answer: headsList{[]head{{exampleConversation, 5}}}, do: heads,
 		},
+		{
+			id: "presence", method: http.MethodGet, path: "/v1/presence", group: "Inbox",
+			summary: "Who is online",
+			about: "Of those users with whom the caller has a direct conversation, each once; all others are left out. " +
+				"Online is who has a long link. Changes are told on the long link only.",
+			params: []param{usersParam}, answer: presences{[]seen{{"bob", true}}}, do: whoIsOnline,
+			refuses: []domain.Code{domain.Overloaded},
+		},
 	}
 }

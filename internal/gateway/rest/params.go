@@ -28,6 +28,9 @@ type param struct {
 	valid   func(string) bool
 	what    string
 	pattern string
+
+	// many: such texts, as often as the parameter comes, at most so many.
+	many int
 }
 
 const (
@@ -58,6 +61,11 @@ var (
 		valid: func(s string) bool { return wire.ValidUser([]byte(s)) }, what: "must be 1 to 64 characters of a-z A-Z 0-9 . _ -",
 		pattern: userForm, example: "bob",
 	}
+	usersParam = param{
+		name: "user", in: inQuery, about: "A user, at most 100: repeat it for each.", many: wire.MaxPresence,
+		valid: func(s string) bool { return wire.ValidUser([]byte(s)) }, what: "must be 1 to 64 characters of a-z A-Z 0-9 . _ -",
+		pattern: userForm, example: []userName{"bob"},
+	}
 	beforeParam = number("before", "Messages before this index. Not together with `after`; neither: the newest.", 1, wire.MaxIndex, 6)
 	afterParam  = number("after", "Messages after this index.", 0, wire.MaxIndex, 0)
 	entryParam  = number("after", "Entries after this inbox index; none: from the first.", 0, wire.MaxIndex, 17)
@@ -85,6 +93,9 @@ func (p *param) describe() *huma.Param {
 		if p.byDefault > 0 {
 			s.Default = p.byDefault
 		}
+	}
+	if p.many > 0 {
+		s = &huma.Schema{Type: huma.TypeArray, Items: s, MaxItems: &p.many}
 	}
 	return &huma.Param{
 		Name: p.name, In: p.in, Description: p.about, Required: p.required, Schema: s, Example: p.example,

@@ -23,7 +23,7 @@ func (c *call) may(op *operation) *domain.Error {
 	if op.kind == wire.Send {
 		return slower("You send too fast.", purse.Send(now))
 	}
-	cost := 1 + int64(len(c.frame.Users)+len(c.frame.Remove))/namesPerToken
+	cost := 1 + int64(len(c.named)+len(c.frame.Users)+len(c.frame.Remove))/namesPerToken
 	return slower("You ask too fast.", purse.Ask(now, cost, op.body != nil))
 }
 

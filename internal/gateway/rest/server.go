@@ -20,6 +20,7 @@ import (
 	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/metrics"
+	"github.com/merchantim/merchantim/internal/presence"
 	"github.com/merchantim/merchantim/internal/usecase"
 )
 
@@ -34,11 +35,14 @@ type Options struct {
 	MaxRequests      int           // at once, those that poll not counted
 	MaxPollers       int           // at once
 	MaxPollersOfUser int           // at once, of one user
+	BodyTime         time.Duration // that a client may take to send a body
 	AnswerTime       time.Duration // a change without an answer by then has an unknown outcome
 
 	// Users are what each may still do, on both links together; Clock is their time.
 	Users *limit.Users
 	Clock func() int64
+	// Presence tells who of some users has a long link.
+	Presence func(users []domain.UserID) []presence.State
 	// Verify checks a token and returns its user and end.
 	Verify func(token string) (domain.UserID, time.Time, error)
 	// Welcome makes sure that a user exists who has a good token.
@@ -116,9 +120,6 @@ func (s *Server) methods(r *http.Request) (all []string) {
 	return all
 }
 
-// readTime is how long a client may take to send a body.
-const readTime = 10 * time.Second
-
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.recover(w)
@@ -131,7 +132,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A recorder in a test has no deadlines. One for writing may be left from the
 	// request before.
 	deadlines := http.NewResponseController(w)
-	_ = deadlines.SetReadDeadline(time.Now().Add(readTime))
+	_ = deadlines.SetReadDeadline(time.Now().Add(s.opt.BodyTime))
 	_ = deadlines.SetWriteDeadline(time.Time{})
 	if s.crossOrigin(w, r) {
 		return

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newServer(t *testing.T, change func(*Options)) *Server {
 	t.Helper()
 	opt := Options{
-		Node: 1, MaxRequests: 2, MaxPollers: 2, MaxPollersOfUser: 1, AnswerTime: 10 * time.Millisecond,
+		Node: 1, MaxRequests: 2, MaxPollers: 2, MaxPollersOfUser: 1, BodyTime: time.Minute, AnswerTime: 10 * time.Millisecond,
 		Verify: func(token string) (domain.UserID, time.Time, error) {
 			return domain.UserID(token), time.Now().Add(time.Hour), nil
 		},

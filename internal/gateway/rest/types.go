@@ -214,6 +214,15 @@ type headsList struct {
 	Heads []head `json:"heads" nullable:"false"`
 }
 
+type seen struct {
+	User   userName `json:"user"`
+	Online bool     `json:"online"`
+}
+
+type presences struct {
+	Users []seen `json:"users" nullable:"false" doc:"In the order asked."`
+}
+
 type entryPoint struct {
 	URL    string `json:"url" doc:"ws or wss: the long link; http or https: the short link."`
 	Weight int    `json:"weight" doc:"Among those of a kind, in proportion."`

@@ -219,6 +219,11 @@ func AppendPresence(dst, id []byte, users []Seen) []byte {
 	if len(id) > 0 {
 		dst = append(appendString(append(dst, `"id":`...), id), ',')
 	}
+	return appendSeen(dst, users)
+}
+
+// appendSeen appends the list and the end of its object.
+func appendSeen(dst []byte, users []Seen) []byte {
 	dst = append(dst, `"users":[`...)
 	for i, u := range users {
 		if i > 0 {

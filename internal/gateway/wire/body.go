@@ -73,6 +73,10 @@ func Bare(frame []byte) []byte {
 	return frame[at:]
 }
 
+// BarePresence is the body of the short link's answer: a frame of it without an
+// id is a push, and not for Bare.
+func BarePresence(users []Seen) []byte { return appendSeen([]byte{'{'}, users) }
+
 // AppendHeadSum puts the sum of the heads at the end of a bare answer.
 func AppendHeadSum(bare []byte, sum uint64) []byte {
 	bare = strconv.AppendUint(append(bare[:len(bare)-1], `,"heads":`...), sum, 10)

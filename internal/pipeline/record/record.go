@@ -37,6 +37,7 @@ const (
 	Create Kind = 5 // single: make a group
 	Change Kind = 6 // single: change the members of a group
 	Follow Kind = 7 // mixed: a new head of a conversation that its members follow
+	Replay Kind = 8 // single: a parked record is to be taken after all
 )
 
 // Single is a record of the single topic; its key is the conversation.
@@ -48,6 +49,7 @@ type Single struct {
 	Members []domain.UserID // Open, Create; Change: to be added
 	Removed []domain.UserID // Change
 	Limits  chat.Limits     // Create, Change
+	Letter  domain.Place    // Replay: the parked record; its entry gets Send.ID
 }
 
 // AppendSend encodes a message. The conversation stands in the key.
@@ -81,6 +83,17 @@ func AppendChange(dst []byte, origin domain.Origin, c *chat.Changing) []byte {
 	dst = head(dst, Change, origin, c.At)
 	dst = enc.Bytes(dst, c.From)
 	return append(appendLimits(appendUsers(appendUsers(dst, c.Add), c.Remove), c.Limits), c.ID[:]...)
+}
+
+// AppendReplay encodes the wish to take a parked record after all. It comes from
+// no user.
+func AppendReplay(dst []byte, origin domain.Origin, at int64, id domain.MessageID, letter domain.Place) []byte {
+	dst = head(dst, Replay, origin, at)
+	dst = enc.Bytes(dst, domain.UserID(""))
+	dst = enc.U32(dst, letter.Position.Incarnation)
+	dst = enc.U32(dst, uint32(letter.Partition))
+	dst = enc.U64(dst, uint64(letter.Position.Offset))
+	return append(dst, id[:]...)
 }
 
 func appendLimits(dst []byte, l chat.Limits) []byte {
@@ -141,6 +154,14 @@ func DecodeSingle(key, value []byte, s *Single) error {
 	case Change:
 		s.Members, s.Removed = readUsers(&r), readUsers(&r)
 		s.Limits, s.Send.ID = readLimits(&r), r.ID()
+	case Replay:
+		if s.Send.From != "" {
+			return fmt.Errorf("record: replay by a user: %w", enc.ErrMalformed)
+		}
+		s.Letter.Position.Incarnation = r.U32()
+		s.Letter.Partition = int32(r.U32())
+		s.Letter.Position.Offset = int64(r.U64())
+		s.Send.ID = r.ID()
 	default:
 		return fmt.Errorf("%w: kind %d", ErrUnknown, s.Kind)
 	}

@@ -44,6 +44,8 @@ var examples = map[string]struct {
 		Title: "Returns", Members: []domain.UserID{"bob"}, Limits: chat.Limits{Members: 10_000, Large: 1000}}},
 	"change": {single: &Single{Kind: Change, Origin: origin, Send: chat.Send{Conversation: conv, From: "ann", ID: domain.MessageID{0: 1, 15: 16}, At: 1790000000123456},
 		Members: []domain.UserID{"bob"}, Removed: []domain.UserID{"eve", "joe"}, Limits: chat.Limits{Members: 10_000, Large: 1000}}},
+	"replay": {single: &Single{Kind: Replay, Origin: origin, Send: chat.Send{Conversation: conv, ID: domain.MessageID{0: 1, 15: 16}, At: 1790000000123456},
+		Letter: domain.Place{Partition: 3, Position: domain.Position{Incarnation: 2, Offset: 1 << 40}}}},
 	"read": {mixed: &Mixed{Kind: Read, Origin: origin, At: 1790000000123456, Conversation: conv, Index: 300, N: 299, User: "bob"}},
 }
 
@@ -67,6 +69,8 @@ func encodeSingle(s *Single) []byte {
 		return AppendChange(nil, s.Origin, &chat.Changing{
 			From: s.Send.From, ID: s.Send.ID, Add: s.Members, Remove: s.Removed, At: s.Send.At, Limits: s.Limits,
 		})
+	case Replay:
+		return AppendReplay(nil, s.Origin, s.Send.At, s.Send.ID, s.Letter)
 	}
 	return AppendSend(nil, s.Origin, &s.Send)
 }
@@ -160,6 +164,7 @@ func FuzzDecodeSingle(f *testing.F) {
 	f.Add(conv[:], encode("send"))
 	f.Add(conv[:], encode("create"))
 	f.Add(conv[:], encode("change"))
+	f.Add(conv[:], encode("replay"))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		var s, again Single
 		if DecodeSingle(key, value, &s) != nil {
