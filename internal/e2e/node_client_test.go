@@ -65,6 +65,8 @@ type node struct {
 	ended  chan struct{}
 	events chan told // all but messages
 
+	held *[]fields // orders to be given together
+
 	mu      sync.Mutex
 	next    int
 	waiting map[int]chan told
@@ -99,7 +101,10 @@ func (n *node) start(from *kept) {
 	n.ended, n.events, n.waiting = make(chan struct{}), make(chan told, 10_000), make(map[int]chan told)
 	go n.listen(out)
 	n.t.Cleanup(n.end)
-	n.ok("start", fields{"url": n.relay.url(), "token": n.token, "device": n.name, "kept": from, "patience": 1500}, nil)
+	n.ok("start", fields{
+		"url": n.relay.url(), "token": n.token, "device": n.name, "kept": from,
+		"patience": 1500, "retry": fields{"base_ms": 50, "cap_ms": 1000},
+	}, nil)
 }
 
 // end closes what the process reads; that ends it.
@@ -151,16 +156,30 @@ func (n *node) order(do string, f fields) <-chan told {
 	for k, v := range f {
 		line[k] = v
 	}
+	answer := make(chan told, 1)
+	n.waiting[n.next] = answer
+	if n.held != nil {
+		*n.held = append(*n.held, line)
+		return answer
+	}
 	b, err := json.Marshal(line)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	answer := make(chan told, 1)
-	n.waiting[n.next] = answer
 	if _, err := n.in.Write(append(b, '\n')); err != nil {
 		n.t.Fatalf("%s: %v", n.name, err)
 	}
 	return answer
+}
+
+// together gives all that is ordered meanwhile at one moment.
+func (n *node) together(order func()) {
+	n.t.Helper()
+	var all []fields
+	n.held = &all
+	order()
+	n.held = nil
+	n.ok("together", fields{"orders": all}, nil)
 }
 
 // answer waits for one.

@@ -170,31 +170,48 @@ func (n *node) renews() {
 	n.ok("token", fields{"token": n.token}, nil)
 }
 
-// A refusal, for whatever reason, keeps the order of what was sent at once.
-func TestNodeRefusalsKeepTheOrder(t *testing.T) {
+// A refusal for now keeps the order of what was sent at once.
+func TestNodeABusyServerKeepsTheOrder(t *testing.T) {
 	s := serve(t, often, func(c *config.Config) { c.Limits.SendsPerSecond, c.Limits.SendsBurst = 100, 20 })
 	alice, bob := s.person("alice"), s.person("bob")
-	id := alice.open("bob")
-	a := alice.talk(id)
-	a.say(50)
-	long := strings.Repeat("x", int(config.Default().Limits.MaxTextBytes)+1)
-	refused := alice.order("send", fields{"conversation": id, "key": "long", "text": long})
-	a.say(100)
-	if answer := alice.answer(refused); answer.Error == nil || answer.Error.Code != string(wire.CodeTooLarge) {
-		t.Errorf("a long text: %+v", answer)
-	}
+	a, b := alice.talk(alice.open("bob")), bob.talk(bob.open("alice"))
+	alice.together(func() { a.say(100) })
+	b.say(10)
 	a.answered()
-	other := alice.order("send", fields{"conversation": id, "key": "alice-1", "text": "another"})
-	if answer := alice.answer(other); answer.Error == nil || answer.Error.Code != string(wire.CodeConflict) {
-		t.Errorf("a key that was used: %+v", answer)
+	b.answered()
+	keepAll(t, s.Addr(), alice, bob)
+	a.stands(bob)
+	b.stands(alice)
+	if refusals := alice.dump().Refusals; refusals[string(wire.CodeOverloaded)] == 0 {
+		t.Errorf("nothing was refused for now: %v", refusals)
+	}
+}
+
+// A refusal for good takes only what it refuses: those behind it, which name it,
+// are sent again in their order.
+func TestNodeARefusedOneDoesNotHoldUpTheOthers(t *testing.T) {
+	s := serve(t, often)
+	alice, bob := s.person("alice"), s.person("bob")
+	a := alice.talk(alice.open("bob"))
+	var refused []<-chan told
+	alice.together(func() {
+		for _, text := range []string{strings.Repeat("x", int(config.Default().Limits.MaxTextBytes)+1), ""} {
+			a.say(20)
+			refused = append(refused, alice.order("send", fields{"conversation": a.conversation, "key": "bad" + text[:min(len(text), 1)], "text": text}))
+			a.say(20)
+		}
+	})
+	a.answered()
+	refused = append(refused, alice.order("send", fields{"conversation": a.conversation, "key": "alice-1", "text": "another"}))
+	for i, code := range []wire.Code{wire.CodeTooLarge, wire.CodeInvalid, wire.CodeConflict} {
+		if answer := alice.answer(refused[i]); answer.Error == nil || answer.Error.Code != string(code) {
+			t.Errorf("instead of %s: %+v", code, answer)
+		}
 	}
 	keepAll(t, s.Addr(), alice, bob)
 	a.stands(bob)
-	refusals := alice.dump().Refusals
-	for _, code := range []wire.Code{wire.CodeOverloaded, wire.CodePredecessorMissing} {
-		if refusals[string(code)] == 0 {
-			t.Errorf("nothing was refused with %s: %v", code, refusals)
-		}
+	if refusals := alice.dump().Refusals; refusals[string(wire.CodePredecessorMissing)] < 20 {
+		t.Errorf("those behind were not refused: %v", refusals)
 	}
 }
 

@@ -22,9 +22,10 @@ export class Client extends EventEmitter {
   #limits = {};
   #waiting = []; // requests without a link
 
-  constructor({ url, token, device, kept, patience = 3000 }) {
+  // retry is how to back off, if not as the server says.
+  constructor({ url, token, device, kept, retry, patience = 3000 }) {
     super();
-    Object.assign(this, { url, token, device, patience });
+    Object.assign(this, { url, token, device, retry, patience });
     this.store = new Store(kept, (message) => this.emit('message', message));
     this.outbox = new Outbox();
   }
@@ -33,7 +34,8 @@ export class Client extends EventEmitter {
   async run() {
     const { signal } = this.#over;
     this.entry = await this.#bootstrap();
-    this.backOff = new BackOff(this.entry.retry);
+    this.retry ??= this.entry.retry;
+    this.backOff = new BackOff(this.retry);
     for (let fails = 0; !signal.aborted;) {
       const end = await this.#longOnce();
       fails = end.welcomed ? 0 : fails + 1;
@@ -189,7 +191,7 @@ export class Client extends EventEmitter {
     const over = new AbortController();
     let link;
     const serve = async () => {
-      const backOff = new BackOff(this.entry.retry);
+      const backOff = new BackOff(this.retry);
       while (!over.signal.aborted) {
         link = new ShortLink(this.entry.short, this.token, { patience: this.patience, maxWait: this.#limits.max_wait_ms });
         let wait;

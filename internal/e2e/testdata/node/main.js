@@ -12,8 +12,8 @@ let giveToken;
 const write = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const deeds = {
-  start({ url, token, device, kept, patience }) {
-    client = new Client({ url, token, device, kept, patience });
+  start(options) {
+    client = new Client(options);
     client.on('message', (message) => write({ event: 'message', message }));
     client.on('state', (state) => write({ event: 'state', ...state }));
     client.on('end', (end) => write({ event: 'end', ...end }));
@@ -37,16 +37,18 @@ const deeds = {
   read: ({ conversation, index }) => client.ask({ type: 'read', conversation, index }),
   members: ({ conversation, limit }) => client.members(conversation, limit),
   list: ({ limit }) => client.list(limit),
+  together: ({ orders }) => { orders.forEach(obey); },
   dump: () => ({ ...client.store.dump(), refusals: client.outbox.refusals }),
 };
 
-const lines = createInterface({ input: process.stdin });
-lines.on('line', async (line) => {
-  const { id, do: deed, ...fields } = JSON.parse(line);
+async function obey({ id, do: deed, ...fields }) {
   try {
     write({ id, ok: await deeds[deed](fields) ?? {} });
   } catch (error) {
     write({ id, error: { code: error.code ?? 'failed', message: error.message } });
   }
-});
+}
+
+const lines = createInterface({ input: process.stdin });
+lines.on('line', (line) => obey(JSON.parse(line)));
 lines.on('close', () => process.exit(0)); // whoever drives it is gone

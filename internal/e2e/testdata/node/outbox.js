@@ -32,7 +32,7 @@ export class Outbox {
   send(conversation, key, text) {
     return new Promise((resolve, reject) => {
       if (!this.#lanes.has(conversation)) {
-        this.#lanes.set(conversation, { conversation, items: [], last: undefined, lastIndex: 0, until: 0, backOff: new BackOff() });
+        this.#lanes.set(conversation, { conversation, items: [], last: undefined, lastIndex: 0, until: 0, window: Infinity, backOff: new BackOff() });
       }
       const content = { type: 'text', text };
       this.#lanes.get(conversation).items.push({ key, content, resolve, reject, flying: undefined });
@@ -85,10 +85,9 @@ export class Outbox {
     if (flying && (lane.refused || !this.#link.pipelines)) return; // first the rest of the answers
     lane.refused = false;
     let after = lane.last;
-    for (const item of lane.items) {
+    for (const item of lane.items.slice(0, this.#link.pipelines ? lane.window : 1)) {
       if (this.#flying >= this.#limit) return;
       if (!item.flying) this.#fly(lane, item, after);
-      if (!this.#link.pipelines) return;
       after = item.key;
     }
   }
@@ -111,6 +110,7 @@ export class Outbox {
     if (link === this.#link && link.pipelines) this.#remember(`${lane.conversation}/${index}`, { message, n, key: item.key, at, content: item.content });
     if (index > lane.lastIndex) Object.assign(lane, { last: item.key, lastIndex: index });
     lane.backOff.reset();
+    lane.window++;
     if (!lane.items.includes(item)) return; // answered on two links
     this.#finish(lane, item).resolve({ conversation: lane.conversation, key: item.key, message, index, n, at });
     this.#pump();
@@ -132,6 +132,7 @@ export class Outbox {
       this.#finish(lane, item).reject(error);
     } else {
       lane.refused = true;
+      if (error.retry) lane.window = 1; // all at once would only be refused again
       const first = lane.items[0] === item;
       if (error.retry || first) lane.until = Math.max(lane.until, Date.now() + (error.retryMs ?? lane.backOff.next()));
     }
