@@ -134,18 +134,18 @@ func TestNodeObeysCloseCodes(t *testing.T) {
 	s := serve(t, often, func(c *config.Config) { c.Limits.LinksPerUser = 1 })
 	relay := newRelay(t, s.Addr())
 	bob := s.person("bob")
-	// 4401: it asks for a new token, and resumes with it.
-	alice := enterNode(t, relay, "alice", tokenFor(t, s.cfg.Data, "alice", 3*time.Second))
-	a := alice.talk(alice.open("bob"))
-	a.say(5)
-	a.answered()
+	// 4401: when its token expires it asks for a new one, and goes on.
+	alice := &node{t: t, name: "alice", token: tokenFor(t, s.cfg.Data, "alice", 3*time.Second), relay: relay, seen: make(map[spot]int)}
+	alice.start(nil)
 	alice.closed(int(wire.CloseUnauthenticated))
-	a.say(5)
+	opened := alice.order("open", fields{"with": "bob"})
 	alice.token = s.token("alice")
 	alice.renews()
-	if e := alice.linked("long"); !e.Recovered {
-		t.Error("a new token is no reason to lose anything")
-	}
+	alice.linked("long")
+	var to struct{ Conversation string }
+	alice.okay(alice.answer(opened), &to)
+	a := alice.talk(to.Conversation)
+	a.say(5)
 	a.answered()
 	keepAll(t, s.Addr(), alice, bob)
 	// 1001: it comes back.
@@ -168,4 +168,22 @@ func TestNodeObeysCloseCodes(t *testing.T) {
 	if got := alice.dump(); len(got.Inbox) == len(twin.dump().Inbox) {
 		t.Error("who was replaced receives all the same")
 	}
+}
+
+// A token that is refused while there is no long link is asked for anew as well.
+func TestNodeRenewsItsTokenOverTheShortLink(t *testing.T) {
+	s := serve(t, often)
+	relay := newRelay(t, s.Addr())
+	relay.let(refuse)
+	bob := s.person("bob")
+	alice := &node{t: t, name: "alice", token: "none of the server's", relay: relay, seen: make(map[spot]int)}
+	alice.start(nil)
+	alice.token = s.token("alice")
+	alice.renews()
+	alice.linked("short")
+	b := bob.talk(bob.open("alice"))
+	b.say(5)
+	b.answered()
+	keepAll(t, s.Addr(), alice, bob)
+	b.stands(alice)
 }

@@ -19,6 +19,7 @@ export class Client extends EventEmitter {
   #over = new AbortController();
   #receiver;
   #short;
+  #renewing;
   #limits = {};
   #waiting = []; // requests without a link
 
@@ -172,7 +173,7 @@ export class Client extends EventEmitter {
       case close.goingAway:
         return Math.random() * 2000;
       case close.token:
-        this.token = await new Promise((resolve) => { this.emit('token', resolve); });
+        await this.#renew();
         return 0;
       case close.replaced:
         this.emit('replaced');
@@ -184,6 +185,15 @@ export class Client extends EventEmitter {
       default:
     }
     return this.backOff.next(end.retryMs ?? end.refused?.retryMs);
+  }
+
+  // renew gets a new token, for both links at once.
+  #renew() {
+    this.#renewing ??= new Promise((resolve) => { this.emit('token', resolve); }).then((token) => {
+      this.token = token;
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
   }
 
   // shortly goes on over HTTP until it is stopped.
@@ -199,6 +209,7 @@ export class Client extends EventEmitter {
           await this.#shortOnce(link, backOff);
         } catch (error) {
           wait = error.retryMs;
+          if (error.code === 'unauthenticated') await this.#renew();
         }
         link.close();
         if (this.link === link) this.#use(undefined);
