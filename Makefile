@@ -75,6 +75,24 @@ fuzz: go ## every fuzz target for FUZZTIME (10s) each
 e2e: go ## stories against the whole server
 	go test -count=1 -timeout 5m ./internal/e2e/...
 
+NODE_CLIENT := internal/e2e/testdata/node
+
+.PHONY: node
+node: # say what is missing before anything fails for the lack of it
+	@for tool in node npm; do command -v $$tool >/dev/null || { \
+	  echo "$$tool is missing. Install Node 18 or newer and npm (Debian: apt-get install nodejs npm)." >&2; exit 1; }; done; \
+	if [ "$$(node -p 'Number(process.versions.node.split(".")[0]) >= 18')" != true ]; then \
+	  echo "Node $$(node --version) is too old. Install Node 18 or newer." >&2; exit 1; fi
+
+.PHONY: e2e-node
+e2e-node: go node $(NODE_CLIENT)/node_modules/.package-lock.json ## the same with a client in Node, written from docs/ alone
+	go vet -tags node ./internal/e2e/
+	go test -tags node -run '^TestNode' -count=1 -timeout 8m ./internal/e2e/
+
+$(NODE_CLIENT)/node_modules/.package-lock.json: $(NODE_CLIENT)/package-lock.json | node
+	cd $(NODE_CLIENT) && npm ci
+	@touch $@
+
 .PHONY: bench
 bench: build ## one scenario of the load generator (SCENARIO=pairs)
 	$(BIN) bench $(SCENARIO) $(BENCH_ARGS)

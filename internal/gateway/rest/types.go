@@ -196,7 +196,7 @@ type row struct {
 type rows struct {
 	Conversations []row  `json:"conversations" nullable:"false" doc:"Newest first."`
 	Cursor        string `json:"cursor,omitempty" doc:"For the next page; none: the end."`
-	Version       index  `json:"version" doc:"For a later since."`
+	Version       index  `json:"version" doc:"For a later since; of several pages that of the first."`
 }
 
 type entriesPage struct {
@@ -224,7 +224,7 @@ type presences struct {
 }
 
 type entryPoint struct {
-	URL    string `json:"url" doc:"ws or wss: the long link; http or https: the short link."`
+	URL    string `json:"url" doc:"ws or wss: the long link, whole; http or https: the short link, before paths without their /v1."`
 	Weight int    `json:"weight" doc:"Among those of a kind, in proportion."`
 }
 
