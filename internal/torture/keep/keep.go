@@ -1,8 +1,9 @@
 // Package keep is what a client keeps of what it is told, as docs/protocol.md
 // asks of it: the newest index of the inbox, and for each group of its user the
-// newest index without a gap. The load uses it to know what to ask for; the
-// checker goes over a client's trail with it, to know what that client had when
-// it was told that nothing was missing.
+// newest index without a gap; and with that all entries and rows that it was
+// given. The load uses it to know what to ask for; the checker goes over a
+// client's trail with it, to know what that client had when it was told that
+// nothing was missing, and what it has in the end.
 //
 // It judges nothing and believes everything: whether what came was right is
 // asked of the chains, elsewhere.

@@ -161,5 +161,5 @@ func (s *short) ask(f trail.Frame) ([]byte, error) {
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return nil, fmt.Errorf("link: %w", err)
 	}
-	return answer(f, resp.StatusCode, data)
+	return answer(f, resp.StatusCode, data), nil
 }

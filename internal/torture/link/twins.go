@@ -92,31 +92,36 @@ var answers = map[string]string{
 // long link would give it, and its status. The newest state that a page of the
 // inbox tells stands in inbox, as in a pong. A body that is no JSON object stays
 // as it is, for the trail to show.
-func answer(ask trail.Frame, status int, body []byte) ([]byte, error) {
+func answer(ask trail.Frame, status int, body []byte) []byte {
 	fields := map[string]json.RawMessage{}
 	if len(body) > 0 && json.Unmarshal(body, &fields) != nil {
-		return append([]byte("no JSON object: "), bytes.ReplaceAll(body, []byte{'\n'}, []byte{' '})...), nil
+		return spoilt(body)
 	}
 	kind := answers[ask.Type]
 	if status/100 != 2 {
 		kind = "error"
 	}
-	put := func(name string, v any) error {
-		raw, err := json.Marshal(v)
-		fields[name] = raw
-		return err
-	}
-	err := errors.Join(put("type", kind), put("id", ask.ID), put("http", status))
+	fields["type"], fields["id"], fields["http"] = text(kind), text(ask.ID), json.RawMessage(strconv.Itoa(status))
 	if kind == "entries" {
-		fields["inbox"] = json.RawMessage(fmt.Appendf(nil, `{"index":%s,"heads":%s}`, fields["newest"], fields["heads"]))
+		fields["inbox"] = fmt.Appendf(nil, `{"index":%s,"heads":%s}`, fields["newest"], fields["heads"])
 		delete(fields, "heads")
 	}
-	if err != nil {
-		return nil, fmt.Errorf("link: %w", err)
-	}
 	raw, err := json.Marshal(fields)
-	if err != nil {
-		return []byte("no frame: " + string(bytes.ReplaceAll(body, []byte{'\n'}, []byte{' '}))), nil
+	if err != nil { // newest or heads is none
+		return spoilt(body)
 	}
-	return raw, nil
+	return raw
+}
+
+func text(s string) json.RawMessage {
+	b, err := json.Marshal(s)
+	if err != nil { // a string always marshals
+		panic(err)
+	}
+	return b
+}
+
+// spoilt is a body that is no answer, as one line that is no frame.
+func spoilt(body []byte) []byte {
+	return append([]byte("no answer: "), bytes.ReplaceAll(body, []byte{'\n'}, []byte{' '})...)
 }
