@@ -53,7 +53,7 @@ func (w *walk) polled(ev trail.Event, req request) {
 
 // turnsAfter is how many changes of a user's large groups may come between the
 // two looks of one request.
-const turnsAfter = 4
+const turnsAfter = 12
 
 // turnsFrom are an index of a user's inbox and those of the next turns after it.
 func (b *book) turnsFrom(user string, inbox int64) []int64 {
