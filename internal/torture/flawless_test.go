@@ -34,9 +34,11 @@ type flawless struct {
 	listed   map[string]trail.Row // by seat
 	short    map[string]bool      // keys that first came on the short link
 
+	sends, ended, parted int // sends taken, lists read to their end, sends that the short link took again
+
 	forget    bool // the fault: no dedupe
 	forgetful bool // the fault: no dedupe on the short link of what came on the long one
-	hides     bool // the fault: a later list lacks its last row
+	hides     bool // the fault: a later list has only large groups
 }
 
 func newFlawless() *flawless {
@@ -210,6 +212,7 @@ func (s *flawless) send(user string, f trail.Frame, a *trail.Frame) {
 		e := chain[first]
 		e.Content, e.Pre, e.From = nil, 0, ""
 		a.Type, a.Entry = "sent", e
+		s.sends++
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -31,8 +30,8 @@ func rehearse(t *testing.T, s *flawless) check.Verdict {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() { // owned by ctx; Run below outlasts it
-		for range 3 {
-			time.Sleep(500 * time.Millisecond)
+		for cuts := range 3 {
+			s.busy(cuts + 1)
 			s.cut()
 			srv.CloseClientConnections()
 		}
