@@ -29,13 +29,23 @@ type flawless struct {
 	told   map[string]bool // messages that were delivered
 	groups map[string]*crowd
 
-	forget bool // the fault: no dedupe
+	revs     map[string]int64     // by seat: the version of the list with which its row changed last
+	versions map[string]int64     // by user
+	listed   map[string]trail.Row // by seat
+	short    map[string]bool      // keys that first came on the short link
+
+	sends, ended, parted int // sends taken, lists read to their end, sends that the short link took again
+
+	forget    bool // the fault: no dedupe
+	forgetful bool // the fault: no dedupe on the short link of what came on the long one
+	hides     bool // the fault: a later list has only large groups
 }
 
 func newFlawless() *flawless {
 	return &flawless{convs: map[string][2]string{}, chains: map[string][]trail.Entry{}, keys: map[string]int{},
 		inbox: map[string][]trail.Entry{}, reads: map[string]int64{}, links: map[*peer]bool{}, told: map[string]bool{},
-		groups: map[string]*crowd{}}
+		groups: map[string]*crowd{}, revs: map[string]int64{}, versions: map[string]int64{},
+		listed: map[string]trail.Row{}, short: map[string]bool{}}
 }
 
 // peer is one link. Frames for it are queued without bound, in order.
@@ -47,6 +57,10 @@ type peer struct {
 }
 
 func (s *flawless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, "/link") {
+		s.serveShort(w, r)
+		return
+	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"merchantim.v1.json"}})
 	if err != nil {
 		return
@@ -81,7 +95,7 @@ func (s *flawless) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = conn.CloseNow()
 }
 
-// cut ends all links without a word, as a kill does.
+// cut ends all long links without a word, as a kill does.
 func (s *flawless) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +137,9 @@ func (s *flawless) answer(p *peer, f trail.Frame, a *trail.Frame) {
 	switch f.Type {
 	case "hello":
 		p.user = strings.TrimPrefix(f.Token, "token of ")
-		s.links[p] = true
+		if p.conn != nil {
+			s.links[p] = true
+		}
 		a.Type, a.User, a.Epoch = "welcome", p.user, "one"
 		a.Inbox, a.MaxTextBytes = s.newest(p.user), 8192
 		a.Recovered = f.Inbox != nil && f.Inbox.Epoch == a.Epoch && f.Inbox.Heads == a.Inbox.Heads &&
@@ -157,14 +173,7 @@ func (s *flawless) answer(p *peer, f trail.Frame, a *trail.Frame) {
 		a.Type, a.Newest = "entries", int64(len(all))
 		a.Entries = all[from:min(int(from)+f.Limit, len(all))]
 	case "list":
-		a.Type, a.Conversations = "conversations", s.rows(p.user)
-		if f.Limit < len(a.Conversations) { // one page, then the rest
-			if f.Cursor == "" {
-				a.Conversations, a.Cursor = a.Conversations[:f.Limit], "rest"
-			} else {
-				a.Conversations = a.Conversations[f.Limit:]
-			}
-		}
+		s.list(p.user, f, a)
 	case "read":
 		if !s.in(p.user, f.Conversation) {
 			a.Type, a.Code = "error", "forbidden"
@@ -203,6 +212,7 @@ func (s *flawless) send(user string, f trail.Frame, a *trail.Frame) {
 		e := chain[first]
 		e.Content, e.Pre, e.From = nil, 0, ""
 		a.Type, a.Entry = "sent", e
+		s.sends++
 	}
 }
 

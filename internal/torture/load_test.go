@@ -5,7 +5,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -30,25 +29,35 @@ func rehearse(t *testing.T, s *flawless) check.Verdict {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() { // owned by ctx; load.Run below outlasts it
-		for range 3 {
-			time.Sleep(500 * time.Millisecond)
+	go func() { // owned by ctx; Run below outlasts it
+		for cuts := range 3 {
+			s.busy(cuts + 1)
 			s.cut()
+			srv.CloseClientConnections()
 		}
 		cancel()
 	}()
-	stats, err := load.Run(ctx, load.Config{Addr: addr, Dir: dir, Seed: 1, Rate: 600, Window: 8, Clock: clock}, cast, rooms)
-	if err != nil || stats.Stalls > 0 {
-		t.Fatalf("load: %+v %v", stats, err)
+	l, err := load.New(load.Config{Addr: addr, Dir: dir, Seed: 1, Rate: 1000, Window: 8, Clock: clock}, cast, rooms)
+	if err != nil {
+		t.Fatal(err)
 	}
+	l.Run(ctx)
 	state, err := read.State(t.Context(), addr, dir, cast, rooms, clock)
 	if err != nil {
 		t.Fatal(err)
+	}
+	l.Settle(t.Context())
+	stats := l.Stats()
+	if err := l.Close(); err != nil || stats.Stalls > 0 {
+		t.Fatalf("load: %+v %v", stats, err)
 	}
 	state.Large = largeSize
 	v, err := check.Run(trailsIn(t, dir), state)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if stats.ShortLinks == 0 || stats.Settled != len(trailsIn(t, dir))-len(cast) {
+		t.Fatalf("no link was changed, or not all settled: %+v", stats)
 	}
 	if stats.Recovered == 0 || stats.Groups == 0 {
 		t.Fatalf("the groups did nothing: %+v %+v", stats, v)
@@ -79,6 +88,25 @@ func TestRehearsalWithoutDedupe(t *testing.T) {
 	s := newFlawless()
 	s.forget = true
 	if v := rehearse(t, s); v.Counts[check.Duplicated] == 0 {
+		t.Fatalf("%v\n%v", v.Counts, v.Findings)
+	}
+}
+
+// What the long link took is taken again by the short one, which shows that
+// clients repeat across links.
+func TestRehearsalWithShortLinkThatForgets(t *testing.T) {
+	s := newFlawless()
+	s.forgetful = true
+	if v := rehearse(t, s); v.Counts[check.Duplicated] == 0 {
+		t.Fatalf("%v\n%v", v.Counts, v.Findings)
+	}
+}
+
+// A row that a later list leaves out is missed by who follows the versions alone.
+func TestRehearsalWithHiddenRows(t *testing.T) {
+	s := newFlawless()
+	s.hides = true
+	if v := rehearse(t, s); v.Counts[check.UnreadMismatch] == 0 {
 		t.Fatalf("%v\n%v", v.Counts, v.Findings)
 	}
 }

@@ -42,10 +42,14 @@ type Report struct {
 	Links       int     `json:"links"`
 	LostTails   int     `json:"lost_tails"`
 	Groups      int     `json:"groups"`
-	Changes     int     `json:"changes"`   // of members, asked for
-	Switches    int     `json:"switches"`  // of groups, across the large size
-	Gaps        int     `json:"gaps"`      // in large groups, pulled
-	Recovered   int     `json:"recovered"` // links that were told to have everything
+	Changes     int     `json:"changes"`     // of members, asked for
+	Switches    int     `json:"switches"`    // of groups, across the large size
+	Gaps        int     `json:"gaps"`        // in large groups, pulled
+	Recovered   int     `json:"recovered"`   // links that were told to have everything
+	ShortLinks  int     `json:"short_links"` // of the links
+	Moved       int     `json:"moved"`       // messages repeated on the other link
+	Shed        int     `json:"shed"`        // answers that the server has too much to do
+	Settled     int     `json:"settled"`     // clients that got all that they lacked, each held against the server
 	Seconds     float64 `json:"seconds"`
 	Seed        uint64  `json:"seed"`
 	Break       string  `json:"break,omitempty"`
@@ -53,7 +57,6 @@ type Report struct {
 
 	findings []check.Finding
 	refusals map[string]int
-	loadErr  error
 }
 
 // Clean reports whether the server did what it promises.

@@ -45,14 +45,10 @@ type runner struct {
 
 	begun    time.Time // of the load
 	endLoad  context.CancelFunc
-	loadDone chan loaded
+	load     *load.Load
+	loadDone chan struct{}
 
 	report Report
-}
-
-type loaded struct {
-	stats load.Stats
-	err   error
 }
 
 // run is the whole: blows, final reading, verdict. An error is one of the harness.
@@ -62,6 +58,7 @@ func (r *runner) run(ctx context.Context) (Report, error) {
 	r.report.Seed, r.report.Break = r.seed, r.fault
 	defer func() {
 		r.stopLoad()
+		_ = r.closeLoad() // of a run that ends early; else it is done and told
 		if r.life != nil {
 			r.life.kill()
 		}
@@ -74,13 +71,13 @@ func (r *runner) run(ctx context.Context) (Report, error) {
 		return r.report, errors.Join(errors.New("the server never became ready"), err)
 	}
 	r.stopLoad()
-	if r.report.loadErr != nil {
-		return r.report, r.report.loadErr
-	}
 	if err != nil && !errors.Is(err, errUnrecovered) {
 		return r.report, err
 	}
 	state, err := r.final(ctx, err)
+	if err := r.closeLoad(); err != nil {
+		return r.report, err
+	}
 	if err := r.judge(state, err); err != nil {
 		return r.report, err
 	}
@@ -104,11 +101,14 @@ func (r *runner) campaign(ctx context.Context) error {
 	return nil
 }
 
+// start begins the next life. One in four takes little from each user, so that
+// most of the clients offer more than it takes; never the last, which shows all.
 func (r *runner) start() error {
 	power := r.fault != "" || r.rng.Float64() < r.power
 	r.lives++
 	l, err := spawn(birth{exe: r.exe, dir: r.dir, no: r.lives, addrs: r.addrs, power: power,
-		fault: r.fault, seed: r.rng.Uint64(), partitions: r.partitions(), large: r.large()})
+		fault: r.fault, seed: r.rng.Uint64(), partitions: r.partitions(), large: r.large(),
+		narrow: r.rng.IntN(4) == 0 && r.fault == "" && r.report.Kills < r.kills-1})
 	if err != nil {
 		return fmt.Errorf("starting the server: %w", err)
 	}
@@ -208,11 +208,15 @@ func (r *runner) beginLoad(ctx context.Context) error {
 	}
 	cfg := load.Config{Addr: r.addrs.Listen, Dir: filepath.Join(r.dir, "trails"), Seed: r.seed,
 		Rate: r.rate, Window: r.window, Clock: r.clock}
+	var err error
+	if r.load, err = load.New(cfg, r.cast, r.rooms); err != nil {
+		return err
+	}
 	ctx, r.endLoad = context.WithCancel(ctx)
-	r.begun, r.loadDone = time.Now(), make(chan loaded, 1)
+	r.begun, r.loadDone = time.Now(), make(chan struct{})
 	go func() {
-		stats, err := load.Run(ctx, cfg, r.cast, r.rooms)
-		r.loadDone <- loaded{stats, err}
+		r.load.Run(ctx)
+		close(r.loadDone)
 	}()
 	return nil
 }
@@ -224,11 +228,22 @@ func (r *runner) stopLoad() {
 	}
 	r.endLoad()
 	r.endLoad = nil
-	l := <-r.loadDone
-	r.report.loadErr = l.err
-	r.report.Links, r.report.Stalls, r.report.LostTails = l.stats.Links, l.stats.Stalls, l.stats.LostTails
-	r.report.Groups, r.report.Changes, r.report.Gaps, r.report.Recovered = l.stats.Groups, l.stats.Changes, l.stats.Gaps, l.stats.Recovered
-	r.report.refusals = l.stats.Refusals
+	<-r.loadDone
+}
+
+// closeLoad completes the trails and takes the figures; once is enough.
+func (r *runner) closeLoad() error {
+	if r.load == nil {
+		return nil
+	}
+	s := r.load.Stats()
+	r.report.Links, r.report.Stalls, r.report.LostTails = s.Links, s.Stalls, s.LostTails
+	r.report.Groups, r.report.Changes, r.report.Gaps, r.report.Recovered = s.Groups, s.Changes, s.Gaps, s.Recovered
+	r.report.ShortLinks, r.report.Moved, r.report.Shed, r.report.Settled = s.ShortLinks, s.Moved, s.Refusals["overloaded"], s.Settled
+	r.report.refusals = s.Refusals
+	err := r.load.Close()
+	r.load = nil
+	return err
 }
 
 // final reads the state. Without a server that gives it, everything is lost.
@@ -242,6 +257,8 @@ func (r *runner) final(ctx context.Context, unrecovered error) (check.State, err
 	if err != nil {
 		return s, fmt.Errorf("%w: %w", errUnrecovered, err)
 	}
+	r.tell("clients get what they lack")
+	r.load.Settle(ctx)
 	return s, nil
 }
 

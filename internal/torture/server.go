@@ -45,8 +45,16 @@ type birth struct {
 	power      bool
 	fault      string
 	seed       uint64
-	partitions int // of each topic; 0: as shipped
-	large      int // size above which a group is large
+	partitions int  // of each topic; 0: as shipped
+	narrow     bool // little is taken from each user
+	large      int  // size above which a group is large
+}
+
+// narrow are the limits of a life that takes less than the load offers: of a
+// user with the shipped rate about half of the sends.
+var narrow = []string{
+	"MERCHANTIM_LIMITS_SENDS_PER_SECOND=60", "MERCHANTIM_LIMITS_SENDS_BURST=20",
+	"MERCHANTIM_LIMITS_REQUESTS_PER_SECOND=80", "MERCHANTIM_LIMITS_REQUESTS_BURST=40",
 }
 
 // spawn starts a server.
@@ -66,6 +74,9 @@ func spawn(b birth) (*life, error) {
 	l.cmd = exec.Command(b.exe, append(command, "--data", filepath.Join(dir, "data"),
 		"--listen", addrs.Listen, "--admin", addrs.Admin, "--ports-file", l.ports)...)
 	l.cmd.Env = append(os.Environ(), fmt.Sprint("MERCHANTIM_LIMITS_LARGE_GROUP_SIZE=", b.large))
+	if b.narrow {
+		l.cmd.Env = append(l.cmd.Env, narrow...)
+	}
 	if b.partitions > 0 {
 		l.cmd.Env = append(l.cmd.Env, fmt.Sprint("MERCHANTIM_PIPELINE_SINGLE_PARTITIONS=", b.partitions),
 			fmt.Sprint("MERCHANTIM_PIPELINE_MIXED_PARTITIONS=", b.partitions))

@@ -18,6 +18,7 @@ func (w *walk) in(ev trail.Event) {
 		return
 	}
 	w.paid(ev)
+	w.status(ev)
 	if f.Type == "error" {
 		w.refusal(ev)
 		return
@@ -53,6 +54,7 @@ func (w *walk) in(ev trail.Event) {
 	case "entries":
 		w.entries(ev, req)
 	case "conversations":
+		w.copy.List(req.frame, f)
 		w.rows(ev)
 	case "done":
 		w.reads = append(w.reads, reading{w.user, req.frame.Conversation, req.frame.Index, true})
@@ -74,8 +76,15 @@ func (w *walk) welcome(ev trail.Event, req request) {
 	w.newest(ev, req)
 	if f.Recovered {
 		w.recovered(ev, req)
+	} else if w.atEnd {
+		w.found(InboxMismatch, "return "+ev.Where.String(), ev.Where, "%s comes back with everything and is not recovered", w.user)
 	}
 	w.copy.Welcome(f)
+	for _, e := range f.Missed {
+		missed := ev
+		missed.Frame = trail.Frame{Type: "msg", Entry: e}
+		w.push(missed)
+	}
 }
 
 func (w *walk) sent(ev trail.Event, req request) {

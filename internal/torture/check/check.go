@@ -6,8 +6,10 @@
 // in its chain exactly once, where the receipt and everyone who ever saw it
 // say; chains keep the order of pipelining clients and of real time; each
 // inbox is the projection of the chains; each list is what chains and reads
-// make of it. The members of a group as of any index follow from the entries of
-// its chain, and from these who was to get what. It knows nothing of how the server works and uses none of its code.
+// make of it; a client that says that it has everything has it. The members of a
+// group as of any index follow from the entries of its chain, and from these who
+// was to get what. It knows nothing of how the server works and uses none of its
+// code.
 //
 // It refuses to excuse: what has no answer may or may not have happened, all
 // else is held against the protocol's text.

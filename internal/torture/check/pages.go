@@ -102,6 +102,9 @@ func (w *walk) asked(ev trail.Event, req request) {
 func (w *walk) entries(ev trail.Event, req request) {
 	page := ev.Frame.Entries
 	w.copy.Entries(page)
+	if ev.Frame.Inbox != nil {
+		w.polled(ev, req)
+	}
 	last := max(req.frame.AfterIndex(), 0)
 	subject := "page " + ev.Where.String()
 	for _, e := range page {

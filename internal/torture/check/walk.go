@@ -28,6 +28,8 @@ type walk struct {
 	owed int64      // inbox index up to which a recovered welcome said that all follows; 0: paid
 	copy *keep.Copy // what the client keeps
 
+	atEnd bool // the client has everything, and nothing is under way
+
 	followedTo  map[string]map[int64]bool // by large group, on this link
 	followedMax map[string]int64
 
@@ -81,6 +83,9 @@ func (w *walk) event(ev trail.Event) {
 		w.linkDown()
 	case trail.Down:
 		w.down(ev)
+	case trail.Whole:
+		w.kept(ev)
+		w.atEnd = true
 	}
 }
 
@@ -132,6 +137,7 @@ func (w *walk) linkDown() {
 		}
 	}
 	clear(w.requests)
+	w.copy.Broken()
 	clear(w.followedTo)
 	clear(w.followedMax)
 	w.pushedTo, w.owed = -1, 0

@@ -80,3 +80,17 @@ var ofGroups = []Fault{
 		Service: func(s ws.Service) ws.Service { return partial{s} },
 	},
 }
+
+// ofBothLinks are those that need clients who change links, or follow versions.
+var ofBothLinks = []Fault{
+	{
+		Name: "link-forgets", Field: "duplicated",
+		Story: "the short link takes for new what was sent on the long one and comes again",
+		Log:   func(l stream.Log) stream.Log { return newParted(l) },
+	},
+	{
+		Name: "delta-holed", Field: "unread_mismatch",
+		Story:   "a list since a version lacks the last row of each page",
+		Service: func(s ws.Service) ws.Service { return holed{s} },
+	},
+}

@@ -37,7 +37,7 @@ type Fault struct {
 
 // All are the faults, by name.
 func All() []Fault {
-	all := slices.Concat(ofChains, ofGroups)
+	all := slices.Concat(ofChains, ofGroups, ofBothLinks)
 	slices.SortFunc(all, func(a, b Fault) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

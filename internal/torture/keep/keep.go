@@ -1,8 +1,9 @@
 // Package keep is what a client keeps of what it is told, as docs/protocol.md
 // asks of it: the newest index of the inbox, and for each group of its user the
-// newest index without a gap. The load uses it to know what to ask for; the
-// checker goes over a client's trail with it, to know what that client had when
-// it was told that nothing was missing.
+// newest index without a gap; and with that all entries and rows that it was
+// given. The load uses it to know what to ask for; the checker goes over a
+// client's trail with it, to know what that client had when it was told that
+// nothing was missing, and what it has in the end.
 //
 // It judges nothing and believes everything: whether what came was right is
 // asked of the chains, elsewhere.
@@ -40,12 +41,13 @@ type Copy struct {
 
 	me     string
 	groups map[string]Group
+	store
 }
 
 // New is the empty copy of a user's.
-func New(me string) *Copy { return &Copy{me: me, groups: map[string]Group{}} }
+func New(me string) *Copy { return &Copy{me: me, groups: map[string]Group{}, store: newStore()} }
 
-// Clone is an independent copy of the copy.
+// Clone is a copy of the positions, independent of the copy. What is stored it shares.
 func (c *Copy) Clone() *Copy {
 	d := *c
 	d.groups = maps.Clone(c.groups)
@@ -102,9 +104,16 @@ func (c *Copy) Pong(f trail.Frame) Missing {
 	return Missing{Heads: f.Inbox.Heads > c.Sum()}
 }
 
+// Newest takes what a page of the inbox tells of the newest state, once its
+// entries are taken: of the heads only, since more pages follow anyway.
+func (c *Copy) Newest(f trail.Frame) Missing {
+	return Missing{Heads: f.Inbox != nil && f.Inbox.Heads > c.Sum()}
+}
+
 // Push takes a msg or an own.
 func (c *Copy) Push(f trail.Frame) Missing {
 	e := f.Entry
+	c.take(e)
 	if f.Type == "own" {
 		e.Pre = e.Index - 1 // it does not say; if there was none, a page shows it
 	}
@@ -174,6 +183,7 @@ func (c *Copy) Apply(e trail.Entry) bool {
 func (c *Copy) Entries(page []trail.Entry) Missing {
 	var m Missing
 	for _, e := range page {
+		c.take(e)
 		if e.Inbox != nil && e.Inbox.Pre <= c.Inbox && e.Inbox.Index > c.Inbox && c.Apply(e) {
 			m.Groups = append(m.Groups, e.Conversation)
 		}
@@ -183,6 +193,9 @@ func (c *Copy) Entries(page []trail.Entry) Missing {
 
 // Messages takes a page of history that was asked for after an index.
 func (c *Copy) Messages(conv string, after int64, page []trail.Entry) {
+	for _, e := range page {
+		c.take(e)
+	}
 	g, known := c.groups[conv]
 	if known && after >= 0 && after <= g.Have && len(page) > 0 {
 		g.Have = max(g.Have, page[len(page)-1].Index)

@@ -1,5 +1,9 @@
-// Package link is the torture's own bare client of the long link: raw frames,
-// no reconnecting, no bookkeeping. It shares nothing with internal/client.
+// Package link is the torture's own bare client of both links: raw frames, no
+// reconnecting, no bookkeeping. It shares nothing with internal/client.
+//
+// The short link looks like the long one: a request is the same frame, which
+// becomes the HTTP request that docs/rest.md has for it, and its answer becomes
+// a frame again (see answer). So clients and checker know one protocol.
 package link
 
 import (
@@ -42,9 +46,27 @@ type Received struct {
 // read from In by the owner, until an element with Err.
 type Link struct {
 	In   <-chan Received
+	wire wire
+}
+
+// wire carries the frames of a link.
+type wire interface {
+	send(frames [][]byte) error
+	close()
+}
+
+// Send hands over frames, on the long link as one WebSocket message. The caller
+// keeps to MaxBytes and MaxFrames.
+func (l *Link) Send(frames ...[]byte) error { return l.wire.send(frames) }
+
+// Close drops the connection without a word and waits for its goroutines.
+func (l *Link) Close() { l.wire.close() }
+
+// long is the long link.
+type long struct {
 	conn *websocket.Conn
 	done chan struct{} // closed when the reader has ended
-	stop chan struct{} // closed by Close
+	stop chan struct{} // closed by close
 }
 
 // Dial connects to the server at addr (host:port). ctx bounds the dial only.
@@ -62,14 +84,12 @@ func Dial(ctx context.Context, addr string) (*Link, error) {
 	}
 	conn.SetReadLimit(readLimit)
 	in := make(chan Received, 16)
-	l := &Link{In: in, conn: conn, done: make(chan struct{}), stop: make(chan struct{})}
+	l := &long{conn: conn, done: make(chan struct{}), stop: make(chan struct{})}
 	go l.read(in)
-	return l, nil
+	return &Link{In: in, wire: l}, nil
 }
 
-// Send writes the frames as one WebSocket message. The caller keeps to
-// MaxBytes and MaxFrames.
-func (l *Link) Send(frames ...[]byte) error {
+func (l *long) send(frames [][]byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	if err := l.conn.Write(ctx, websocket.MessageText, bytes.Join(frames, []byte{'\n'})); err != nil {
@@ -78,14 +98,13 @@ func (l *Link) Send(frames ...[]byte) error {
 	return nil
 }
 
-// Close drops the connection without a word and waits for the reader.
-func (l *Link) Close() {
+func (l *long) close() {
 	close(l.stop)
 	_ = l.conn.CloseNow()
 	<-l.done
 }
 
-func (l *Link) read(in chan<- Received) {
+func (l *long) read(in chan<- Received) {
 	defer close(l.done)
 	for {
 		kind, data, err := l.conn.Read(context.Background())

@@ -12,8 +12,10 @@ import (
 
 // act does what the client's rate allows at a tick.
 func (c *client) act() {
-	c.openLanes()
-	c.askFoundings()
+	if time.Now().After(c.patience) {
+		c.openLanes()
+		c.askFoundings()
+	}
 	if c.foundings == maxFoundings || c.rng.IntN(600) == 0 {
 		c.found()
 	}
@@ -28,7 +30,12 @@ func (c *client) act() {
 	if time.Since(c.pinged) > time.Second {
 		c.pinged = time.Now()
 		c.checkStall()
-		c.ask(trail.Frame{Type: "ping"}, question{})
+		if !c.short {
+			c.ask(trail.Frame{Type: "ping"}, question{})
+		}
+	}
+	if c.short {
+		c.poll(1 + c.rng.Int64N(maxPoll))
 	}
 	c.budget = min(c.budget+c.rate*tick.Seconds(), 2*float64(c.cfg.Window))
 	for c.budget >= 1 && c.dead == nil {
@@ -64,12 +71,12 @@ func (c *client) one(l *lane) {
 	case p < 117:
 		c.browse()
 	case p < 125:
-		c.ask(trail.Frame{Type: "list", Limit: 1 + c.rng.IntN(8)}, question{})
+		c.list(c.rng.IntN(3) > 0)
 	case p < 128 && !l.group:
 		c.ask(trail.Frame{Type: "open", With: l.peer}, question{lane: l})
 	case p < 128:
 		c.ask(trail.Frame{Type: "members", Limit: 1 + c.rng.IntN(6), Entry: trail.Entry{Conversation: l.conv}}, question{})
-	case p < 130:
+	case p < 130, p < 140 && c.moves:
 		c.dead = errors.New("the client dropped the link")
 	default:
 		c.burst(l)

@@ -38,6 +38,8 @@ func (c *client) answer(f trail.Frame) {
 	case "heads":
 		c.heads = false
 		c.want(c.copy.Heads(f.Heads))
+	case "conversations":
+		c.listed(f, q)
 	case "messages":
 		c.read1(f, q)
 	}
@@ -50,7 +52,14 @@ func (c *client) welcome(f trail.Frame) {
 	if f.Recovered {
 		c.stats.Recovered++
 	}
-	c.want(c.copy.Welcome(f))
+	m := c.copy.Welcome(f)
+	for _, e := range f.Missed {
+		c.pushed(trail.Frame{Type: "msg", Entry: e})
+	}
+	c.want(m)
+	if c.settling {
+		return
+	}
 	for _, l := range c.lanes {
 		l.opening = false
 		if l.conv != "" {
@@ -60,10 +69,12 @@ func (c *client) welcome(f trail.Frame) {
 	for _, g := range c.founding {
 		g.asked = false
 	}
+	c.crossed()
 }
 
 // want asks for what is missing.
 func (c *client) want(m keep.Missing) {
+	c.seeking = c.seeking || m.Inbox || m.Heads || len(m.Groups) > 0
 	if m.Inbox {
 		c.pull()
 	}
@@ -137,6 +148,10 @@ func (c *client) find(conv, key string) (*lane, *message) {
 
 func (c *client) refused(f trail.Frame, q question, known bool) {
 	c.stats.refused(f.Code)
+	c.denied = true
+	if f.Retry {
+		c.patience = time.Now().Add(min(time.Duration(f.RetryMS)*time.Millisecond, time.Second))
+	}
 	switch {
 	case !known:
 	case q.lane != nil && q.msg != nil && q.msg.id == f.ID:
@@ -154,6 +169,11 @@ func (c *client) refused(f trail.Frame, q question, known bool) {
 		q.lane.opening = false
 	case q.kind == "pull":
 		c.pulling = false
+	case q.kind == "poll":
+		c.polling = false
+	case q.kind == "list":
+		c.listing = false
+		c.copy.Broken()
 	case q.kind == "fill":
 		delete(c.filling, q.conv)
 	case q.kind == "heads":
@@ -212,16 +232,18 @@ func (c *client) pull() {
 }
 
 func (c *client) pulled(f trail.Frame, q question) {
-	if q.kind != "pull" { // a browsed page is applied, too: it may go beyond what is kept
-		c.want(c.copy.Entries(f.Entries))
-		return
+	if q.kind == "poll" {
+		c.polling = false
 	}
-	c.pulling = false
+	if q.kind == "pull" {
+		c.pulling = false
+	}
 	for _, e := range f.Entries {
 		c.saw(e)
 	}
-	c.want(c.copy.Entries(f.Entries))
-	if len(f.Entries) > 0 && f.Newest > c.copy.Inbox {
+	c.want(c.copy.Entries(f.Entries)) // a browsed page, too, may go beyond what is kept
+	c.want(c.copy.Newest(f))
+	if q.kind == "pull" && len(f.Entries) > 0 && f.Newest > c.copy.Inbox {
 		c.pull()
 	}
 }

@@ -1,9 +1,11 @@
 // Package load is the clients of a torture run: users with one or two devices
 // who talk in pairs and in a busy few's many conversations. They pipeline,
-// repeat after every lost link, make mistakes on purpose, read, pull and page,
-// and write everything down in their trails.
+// repeat after every lost link, make mistakes on purpose, read, pull, page and
+// poll, some by the long link, some by the short one, some now and then by the
+// other, and write everything down in their trails. In the end each gets what it
+// still lacks.
 //
-// They keep to docs/protocol.md in all but the mistakes, with one exception:
+// They keep to docs/protocol.md and docs/rest.md in all but the mistakes, with one exception:
 // they reconnect without the back-off, so that a server is under load from the
 // moment it listens.
 package load

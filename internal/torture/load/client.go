@@ -23,13 +23,15 @@ const (
 // question is a request without its answer. lane and msg are set for an
 // attempt of a message; probe says that the answer does not matter here.
 type question struct {
-	kind  string
-	lane  *lane
-	msg   *message
-	found *founding
-	conv  string // of a history that fills a gap, and after which index
-	after int64
-	at    time.Time
+	kind   string
+	lane   *lane
+	msg    *message
+	found  *founding
+	list   trail.Frame // of a list: what was asked, and whether to the end
+	follow bool
+	conv   string // of a history that fills a gap, and after which index
+	after  int64
+	at     time.Time
 }
 
 // client is one device of one user. Everything belongs to the goroutine of run.
@@ -63,8 +65,19 @@ type client struct {
 	pulling bool
 	filling map[string]bool // groups whose history is asked for
 	heads   bool            // heads are asked for
+	polling bool            // a long poll is under way
+	listing bool            // a list is asked for
 	dead    error
 	pinged  time.Time
+	short   bool // it is a short link
+
+	wasShort bool      // the link before was one
+	moves    bool      // now the long link, now the short one
+	stays    bool      // the short link always
+	settling bool      // the load is over: nothing is sent, what is missing is got
+	seeking  bool      // while settling: something was found to be missing
+	denied   bool      // while settling: something was refused
+	patience time.Time // before then nothing is opened or founded: the server asked to wait
 
 	stats Stats
 }
@@ -82,16 +95,29 @@ func (c *client) run(ctx context.Context) {
 }
 
 func (c *client) connect(ctx context.Context) error {
+	return c.dial(ctx, c.stays || c.moves && c.rng.IntN(2) == 0)
+}
+
+func (c *client) dial(ctx context.Context, short bool) error {
 	dctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
-	l, err := link.Dial(dctx, c.cfg.Addr)
+	c.short = short
+	dial := link.Dial
+	if c.short {
+		dial = link.DialShort
+	}
+	l, err := dial(dctx, c.cfg.Addr)
 	if err != nil {
 		return err
 	}
 	c.links++
 	c.stats.Links++
+	if c.short {
+		c.stats.ShortLinks++
+	}
 	c.link, c.asked, c.dead, c.pulling = l, map[string]question{}, nil, false
-	c.filling, c.heads = map[string]bool{}, false
+	c.filling, c.heads, c.polling, c.listing = map[string]bool{}, false, false, false
+	c.copy.Broken()
 	c.out, c.outLen, c.pinged = nil, 0, time.Now()
 	c.trail.Up(c.links)
 	return nil
@@ -114,13 +140,7 @@ func (c *client) session(ctx context.Context) {
 	for c.dead == nil {
 		select {
 		case r := <-c.link.In:
-			for i, f := range r.Frames {
-				c.trail.Received(c.links, r.Raw[i])
-				if f.Type == "welcome" {
-					greeted = true
-				}
-				c.answer(f)
-			}
+			greeted = c.hear(r) || greeted
 			c.dead, code = r.Err, r.Code
 		case <-ticker.C:
 			switch {
@@ -136,6 +156,17 @@ func (c *client) session(ctx context.Context) {
 		c.flush()
 	}
 	why = c.dead.Error()
+}
+
+// hear takes what came, and reports whether it was a welcome.
+func (c *client) hear(r link.Received) bool {
+	welcome := false
+	for i, f := range r.Frames {
+		c.trail.Received(c.links, r.Raw[i])
+		welcome = welcome || f.Type == "welcome"
+		c.answer(f)
+	}
+	return welcome
 }
 
 func (c *client) nextID() string {

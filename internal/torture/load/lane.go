@@ -16,6 +16,7 @@ type message struct {
 	text  string
 	id    string // of the newest attempt on this link
 	sent  time.Time
+	short bool // the newest attempt was on the short link
 }
 
 // maxRecent is how many acked messages a lane keeps for deliberate repetitions.
@@ -84,7 +85,10 @@ func (c *client) say(l *lane) {
 
 // attempt gives the message a new id.
 func (c *client) attempt(l *lane, m *message) trail.Frame {
-	m.id, m.sent = c.nextID(), time.Now()
+	if m.id != "" && m.short != c.short {
+		c.stats.Moved++
+	}
+	m.id, m.sent, m.short = c.nextID(), time.Now(), c.short
 	c.asked[m.id] = question{lane: l, msg: m}
 	return l.frame(m.id, m.key, m.after, m.text)
 }

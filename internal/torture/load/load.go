@@ -29,6 +29,9 @@ type Stats struct {
 	LostTails                         int // pongs that told of entries never pushed
 	Recovered                         int // welcomes that said that all was there
 	Groups, Changes                   int // made, and asked for
+	ShortLinks                        int // of the links
+	Moved                             int // messages sent again on the other link
+	Settled                           int // clients that got all that they lacked in the end
 	Gaps                              int // times that a group's history was pulled for what was not pushed
 	Refusals                          map[string]int
 }
@@ -51,6 +54,9 @@ func (s *Stats) add(o Stats) {
 	s.Groups += o.Groups
 	s.Changes += o.Changes
 	s.Gaps += o.Gaps
+	s.ShortLinks += o.ShortLinks
+	s.Moved += o.Moved
+	s.Settled += o.Settled
 	for code, n := range o.Refusals {
 		for range n {
 			s.refused(code)
@@ -63,26 +69,51 @@ func TrailFile(dir, user, device string) string {
 	return filepath.Join(dir, user+"."+device+".jsonl")
 }
 
-// Run lets the cast work until ctx ends and returns when all trails are
-// complete. An error is one of the harness: a trail could not be written.
-func Run(ctx context.Context, cfg Config, cast []User, rooms *Rooms) (Stats, error) {
+// Load is the clients of a run.
+type Load struct{ clients []*client }
+
+// New makes the clients and their trails.
+func New(cfg Config, cast []User, rooms *Rooms) (*Load, error) {
 	clients, err := engage(&cfg, cast, rooms)
-	if err != nil {
-		return Stats{}, err
-	}
+	return &Load{clients}, err
+}
+
+// Run lets the cast work until ctx ends.
+func (l *Load) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, c := range clients {
+	for _, c := range l.clients {
 		wg.Go(func() { c.run(ctx) })
 	}
 	wg.Wait()
-	var total Stats
-	var errs []error
-	for _, c := range clients {
-		total.add(c.stats)
-		errs = append(errs, c.trail.Close())
-	}
-	return total, errors.Join(errs...)
 }
+
+// Settle has each client come back once more, to a server at rest, and get all
+// that it lacks; then its trail says that it is whole. Not while Run works.
+func (l *Load) Settle(ctx context.Context) {
+	var wg sync.WaitGroup
+	free := make(chan struct{}, settlers)
+	for _, c := range l.clients {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			c.settle(ctx)
+		})
+	}
+	wg.Wait()
+}
+
+// Stats are what the clients did. Not while Run or Settle works.
+func (l *Load) Stats() Stats {
+	var total Stats
+	for _, c := range l.clients {
+		total.add(c.stats)
+	}
+	return total
+}
+
+// Close completes the trails. An error is one of the harness: a trail could not
+// be written.
+func (l *Load) Close() error { return closeAll(l.clients) }
 
 func engage(cfg *Config, cast []User, rooms *Rooms) ([]*client, error) {
 	var clients []*client
@@ -103,6 +134,7 @@ func engage(cfg *Config, cast []User, rooms *Rooms) ([]*client, error) {
 				names: names, copy: keep.New(user.Name), crews: map[string]*crew{},
 				rng: rand.New(rand.NewPCG(cfg.Seed, h.Sum64())),
 			}
+			c.stays, c.moves = device == user.Devices[0] && i%6 == 1, i%3 == 2 || device != user.Devices[0]
 			if device == user.Devices[0] && i%founderEvery == 0 {
 				c.foundings = maxFoundings
 			}

@@ -13,6 +13,7 @@ const (
 	Bad    Kind = "bad"    // something was received that is no frame
 	Up     Kind = "up"     // a link was made
 	Down   Kind = "down"   // a link is gone; Note says why, Code is its close code or 0
+	Whole  Kind = "whole"  // the client has all that it was told to have, and is at its end
 )
 
 // Expect is what an intent deserves as its answer, besides a retryable error

@@ -92,12 +92,20 @@ type Frame struct {
 	Before int64  `json:"before,omitempty"`
 	Limit  int    `json:"limit,omitempty"`
 	Cursor string `json:"cursor,omitempty"`
+	Since  int64  `json:"since,omitempty"`
+
+	// Of the short link alone: how long an inbox request waits, with Inbox.Heads
+	// as the heads that are known; what a sign-in brings; the status of an answer.
+	WaitMS int64   `json:"wait_ms,omitempty"`
+	Missed []Entry `json:"missed,omitempty"`
+	HTTP   int     `json:"http,omitempty"`
 
 	Messages      []Entry `json:"messages,omitempty"`
 	Entries       []Entry `json:"entries,omitempty"`
 	Conversations []Row   `json:"conversations,omitempty"`
 	More          bool    `json:"more,omitempty"`
 	Newest        int64   `json:"newest,omitempty"`
+	Version       int64   `json:"version,omitempty"`
 
 	MaxTextBytes int    `json:"max_text_bytes,omitempty"`
 	MaxInflight  int    `json:"max_inflight,omitempty"`

@@ -57,6 +57,9 @@ func (w *Writer) Received(link int, raw []byte) {
 // Up notes a new link.
 func (w *Writer) Up(link int) { w.note(Up, link, 0, "") }
 
+// Whole notes that the client has everything.
+func (w *Writer) Whole(link int) { w.note(Whole, link, 0, "") }
+
 // Down notes the end of a link with its close code (0: none) and reason.
 func (w *Writer) Down(link, code int, why string) { w.note(Down, link, code, why) }
 
