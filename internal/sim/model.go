@@ -222,6 +222,9 @@ func (w *world) pushed(u domain.UserID, item user.Item, m chat.Message) {
 	}
 	w.hear(item.Conversation, &hint{entry: m.Entry, body: m.Body, hasBody: true})
 	if item.Index == 0 {
+		if since, ok := w.seen[item.Conversation].members[u]; ok && since == item.Entry {
+			w.fail("push: %s got the head %d, which brought him in, beside his inbox", u, item.Entry)
+		}
 		return
 	}
 	if item.Index <= w.pushes[u] {
