@@ -80,6 +80,7 @@ func TestAnOperatorAndADeadLetter(t *testing.T) {
 	if f, err := alice.ask(wire.AppendSend(nil, "1", id, "k1", "", "first")); err != nil || f.Type != "sent" {
 		t.Fatalf("%+v, %v", f, err)
 	}
+	_ = alice.ws.CloseNow() // else the stop waits for her goodbye
 	stop()
 
 	d := &defective{}
@@ -113,6 +114,7 @@ func TestAnOperatorAndADeadLetter(t *testing.T) {
 	if err := Stopped(t.Context(), cfg, quiet, nil); err == nil || !strings.Contains(err.Error(), "runs") && !strings.Contains(err.Error(), "lock") {
 		t.Errorf("the files of a live server: %v", err)
 	}
+	_ = alice.ws.CloseNow() // else the stop waits for her goodbye
 	stop()
 
 	var all []usecase.Dead
