@@ -33,6 +33,9 @@ type Engine struct {
 	// Many is a number of records of 100 bytes that is more than the engine
 	// keeps in memory for its owners, and than it would keep on disk in one file.
 	Many int
+	// Remote: the disks are another program's, which does not say what it
+	// takes. That is the only thing that an engine is let off.
+	Remote bool
 }
 
 // Run runs the suite.
