@@ -1,7 +1,8 @@
+//go:build kafka
+
 package kafka
 
 import (
-	"os"
 	"testing"
 
 	"github.com/merchantim/merchantim/internal/stream"
@@ -10,10 +11,7 @@ import (
 
 // TestConformance: X8, M51, M55: the port's contract on a real Kafka.
 func TestConformance(t *testing.T) {
-	brokers := os.Getenv(brokersVar)
-	if brokers == "" {
-		return // no Kafka: "make test-kafka" brings one
-	}
+	brokers := brokers(t)
 	streamtest.Run(t, streamtest.Engine{
 		New: func(*testing.T) streamtest.Opener {
 			prefix := testOptions(brokers).Prefix
