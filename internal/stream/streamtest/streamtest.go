@@ -47,6 +47,7 @@ func Run(t *testing.T, e Engine) {
 		{"a partition keeps the order of its records", keepsOrder},
 		{"an append of many records keeps their order", keepsOrderOfBatch},
 		{"every done is called once", callsDoneOnce},
+		{"dones are called in the order of the appends", donesInOrder},
 		{"appenders do not disturb each other", manyAppenders},
 		{"keys and values may be reused after append", copiesRecords},
 		{"keys and values may be empty", emptyFields},
