@@ -1,7 +1,7 @@
 // Package stream is the port to the partitioned log: ordered topics whose
 // partitions are read, each by one owner in a group, in the order of their
-// offsets. Engines: journal (embedded profile) and later Kafka. Every engine
-// passes the suite in streamtest.
+// offsets. Engines: journal (embedded profile) and kafka (cluster profile). Every
+// engine passes the suite in streamtest.
 //
 // What it promises. Records handed over in one Append, or in Append calls that
 // follow one another, keep their order within a partition. A consumer sees

@@ -181,10 +181,10 @@ func (c *consumer) generation(ctx context.Context, gen *kafkago.Generation) (ove
 	}
 	stop := l.committing(gen, c.group, readers)
 	owners.Wait()
+	stop()
 	for _, r := range readers {
 		c.group.held[r.id].Store(false)
 	}
-	stop()
 	if len(readers) == 0 && c.idle(gen) {
 		<-ctx.Done() // another process has them all
 	}

@@ -119,9 +119,6 @@ func (l *Log) evidence(ctx context.Context, t *topic) (ev evidence, err error) {
 		return ev, fmt.Errorf("kafka: topic %s: %w", t.name, kafkago.UnknownTopicOrPartition)
 	}
 	ev.id = id
-	if ev.ends, err = l.cluster.bounds(ctx, t.name, t.Partitions, kafkago.LastOffset); err != nil {
-		return ev, err
-	}
 	ev.applied = l.opt.Floor[t.ID]
 	ev.committed = map[int32]stream.Position{}
 	for _, g := range l.groups {
@@ -137,6 +134,11 @@ func (l *Log) evidence(ctx context.Context, t *topic) (ev evidence, err error) {
 				ev.committed[int32(p)] = at
 			}
 		}
+	}
+	// The ends come last: other processes go on meanwhile, and what they commit
+	// after this look must not seem to be beyond it.
+	if ev.ends, err = l.cluster.bounds(ctx, t.name, t.Partitions, kafkago.LastOffset); err != nil {
+		return ev, err
 	}
 	return ev, nil
 }

@@ -419,3 +419,49 @@ func TestPassword(t *testing.T) {
 		t.Fatal("a wrong password was taken")
 	}
 }
+
+// TestThreeBrokers: X1: with three brokers, one that is killed costs nothing but
+// a pause, Check has nothing to say before and something after.
+func TestThreeBrokers(t *testing.T) {
+	dir, brokers := ownKafka(t, 3)
+	opt := testOptions(brokers)
+	l := open(t, opt)
+	for len(complaints(t, opt)) > 0 { // followers take a moment to be in sync
+		time.Sleep(100 * time.Millisecond)
+	}
+	e := newEater()
+	defer e.start(l)()
+	const n = 120
+	for i := range n {
+		if i == n/3 {
+			kafkaScript(t, "kill", dir, "2")
+		}
+		mustPut(t, l, rec(int32(i%4), fmt.Sprint(i)))
+	}
+	e.until(t, "all records", func() bool {
+		return len(e.values(0)) == n/4 && len(e.values(1)) == n/4 && len(e.values(2)) == n/4 && len(e.values(3)) == n/4
+	})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for p := range int32(4) {
+		for i, v := range e.values(p) {
+			if v != fmt.Sprint(4*i+int(p)) {
+				t.Fatalf("partition %d: record %d is %s", p, i, v)
+			}
+		}
+	}
+	if len(complaints(t, opt)) == 0 {
+		t.Error("check does not mind that a broker is gone")
+	}
+}
+
+func complaints(t *testing.T, opt Options) []Finding {
+	t.Helper()
+	var bad []Finding
+	for _, f := range Check(t.Context(), opt) {
+		if f.Err != nil {
+			bad = append(bad, f)
+		}
+	}
+	return bad
+}
