@@ -4,6 +4,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -170,15 +171,20 @@ func (e *eater) until(t *testing.T, what string, cond func() bool) {
 		case <-e.progress:
 		case <-time.After(50 * time.Millisecond):
 		case <-limit:
-			e.mu.Lock()
-			defer e.mu.Unlock()
-			n := 0
-			for _, r := range e.got {
-				n += len(r)
-			}
-			t.Fatalf("waited too long for %s; %d records came, owned %v", what, n, e.owned)
+			t.Fatalf("waited too long for %s; %s", what, e)
 		}
 	}
+}
+
+// String tells how far it is.
+func (e *eater) String() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for _, r := range e.got {
+		n += len(r)
+	}
+	return fmt.Sprintf("%d records came, owned: %v", n, e.owned)
 }
 
 // values are the different ones of a partition in the order of their first coming.
@@ -203,4 +209,14 @@ func (e *eater) start(l *Log) (stop func() error) {
 		cancel()
 		return <-done
 	}
+}
+
+// attend consumes until the test ends.
+func (e *eater) attend(t *testing.T, l *Log) {
+	stop := e.start(l)
+	t.Cleanup(func() {
+		if err := stop(); !errors.Is(err, context.Canceled) {
+			t.Errorf("consume ended with %v", err)
+		}
+	})
 }

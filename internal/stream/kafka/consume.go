@@ -110,7 +110,7 @@ func (l *Log) Consume(ctx context.Context, name string, own func(context.Context
 	if err != nil {
 		return fmt.Errorf("kafka: group %s: %w", g.id, err)
 	}
-	defer cg.Close() // leaves the group
+	defer func() { _ = cg.Close() }() // leaves the group; it is always nil
 	for {
 		gen, err := cg.Next(c.ctx)
 		if c.ctx.Err() != nil {

@@ -148,7 +148,7 @@ func (h *history) next(topic string, ev evidence) (e era, needed bool) {
 	}
 	beyond := false // in an era that the history does not know
 	lost := false
-	look := func(p int32, at stream.Position, end int64) {
+	look := func(at stream.Position, end int64) {
 		if at.Incarnation > max(e.After, e.Number) {
 			e.Number, beyond = at.Incarnation, true
 		}
@@ -156,11 +156,11 @@ func (h *history) next(topic string, ev evidence) (e era, needed bool) {
 	}
 	for p, at := range ev.applied {
 		if p >= 0 && int(p) < len(ev.ends) {
-			look(p, at, ev.ends[p]-1)
+			look(at, ev.ends[p]-1)
 		}
 	}
 	for p, at := range ev.committed {
-		look(p, at, ev.ends[p])
+		look(at, ev.ends[p])
 	}
 	e.Number = max(e.Number, e.After) + 1
 	switch {

@@ -42,10 +42,10 @@ type trimResponsePartition struct {
 }
 
 // ApiKey implements protocol.Message.
-func (*trimRequest) ApiKey() protocol.ApiKey { return protocol.DeleteRecords } //nolint:staticcheck,revive // the name is kafka-go's
+func (*trimRequest) ApiKey() protocol.ApiKey { return protocol.DeleteRecords }
 
 // ApiKey implements protocol.Message.
-func (*trimResponse) ApiKey() protocol.ApiKey { return protocol.DeleteRecords } //nolint:staticcheck,revive // the name is kafka-go's
+func (*trimResponse) ApiKey() protocol.ApiKey { return protocol.DeleteRecords }
 
 // Broker implements protocol.BrokerMessage: the partition's leader.
 func (r *trimRequest) Broker(c protocol.Cluster) (protocol.Broker, error) {

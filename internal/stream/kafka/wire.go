@@ -29,10 +29,10 @@ type identify struct{ names []string }
 type identities map[string]topicID
 
 // ApiKey implements protocol.Message.
-func (identify) ApiKey() protocol.ApiKey { return protocol.Metadata } //nolint:staticcheck,revive // the name is kafka-go's
+func (identify) ApiKey() protocol.ApiKey { return protocol.Metadata }
 
 // ApiKey implements protocol.Message.
-func (identities) ApiKey() protocol.ApiKey { return protocol.Metadata } //nolint:staticcheck,revive // the name is kafka-go's
+func (identities) ApiKey() protocol.ApiKey { return protocol.Metadata }
 
 // Required implements protocol.RawExchanger.
 func (identify) Required(map[protocol.ApiKey]int16) bool { return true }
