@@ -14,11 +14,12 @@ FUZZTIME    ?= 10s
 SCENARIO    ?= pairs
 SERVE_ARGS  ?= --data ./data
 BENCH_ARGS  ?=
+KAFKA_ARGS  ?=
 TORTURE_ARGS ?= --kills 10 --duration 40s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: go
 go: # say what is missing before anything fails for the lack of it
@@ -49,6 +50,14 @@ test: go ## go vet and all tests
 .PHONY: race
 race: go cc ## all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
+
+.PHONY: test-kafka
+test-kafka: go ## the log's tests on a real Kafka, started here (needs Java 17, Maven)
+	@dir=$$(mktemp -d); \
+	trap 'deploy/local/kafka/kafka.sh stop "$$dir"; rm -rf "$$dir"' EXIT; \
+	brokers=$$(deploy/local/kafka/kafka.sh start "$$dir"); \
+	go vet -tags kafka ./internal/stream/kafka; \
+	MERCHANTIM_TEST_KAFKA=$$brokers go test -tags kafka -count=1 -timeout 10m $(KAFKA_ARGS) ./internal/stream/kafka
 
 .PHONY: lint
 lint: go .tools/golangci-lint-$(GOLANGCI_LINT) ## gofmt and golangci-lint

@@ -89,6 +89,7 @@ type home struct {
 var homes = []home{
 	// Drivers: one or two homes each. bench and torture speak raw frames.
 	{of: "github.com/syndtr/goleveldb", in: []string{"internal/kv/leveldb"}},
+	{of: "github.com/segmentio/kafka-go", in: []string{"internal/stream/kafka"}},
 	{
 		of:      "github.com/coder/websocket",
 		in:      []string{"internal/gateway/ws", "internal/client", "internal/bench", "internal/torture"},
@@ -117,6 +118,7 @@ var homes = []home{
 	// Ours. Only the composition root picks engines; only commands start it.
 	{of: "internal/kv/leveldb", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
 	{of: "internal/stream/journal", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
+	{of: "internal/stream/kafka", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
 	{of: "internal/app", in: []string{".", "internal/cli", "internal/bench", "internal/torture"}, testsIn: []string{"internal/e2e"}},
 	{of: "internal/cli", in: []string{".", "internal/cli"}, testsIn: []string{"internal/bench"}},
 }

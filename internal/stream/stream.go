@@ -1,7 +1,7 @@
 // Package stream is the port to the partitioned log: ordered topics whose
 // partitions are read, each by one owner in a group, in the order of their
-// offsets. Engines: journal (embedded profile) and later Kafka. Every engine
-// passes the suite in streamtest.
+// offsets. Engines: journal (embedded profile) and kafka (cluster profile). Every
+// engine passes the suite in streamtest.
 //
 // What it promises. Records handed over in one Append, or in Append calls that
 // follow one another, keep their order within a partition. A consumer sees
@@ -96,6 +96,11 @@ type Log interface {
 	// the log: with nil when all of them are durable, else with the error; it
 	// must not block. On an error none was taken and done is not called. Key
 	// and Value may be reused once Append returns. It does not wait for the disk.
+	// Dones are called in the order of the calls, whatever the partitions. After
+	// one that tells of an error, those of all appends taken by then tell of one
+	// too, and nothing more is taken before they have returned: so no record is
+	// ever kept behind one that was lost unless its owner has had the choice.
+	// An error of a done means that the records may be kept or not.
 	// Without records, done tells when all that was appended before is durable.
 	Append(topic TopicID, recs []Record, done func(error)) error
 

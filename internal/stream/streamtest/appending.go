@@ -69,6 +69,28 @@ func callsDoneOnce(t *testing.T, e Engine) {
 	}
 }
 
+// donesInOrder: whoever notes progress by the newest done relies on it.
+func donesInOrder(t *testing.T, e Engine) {
+	log := open(t, e.New(t), plain())
+	const n = 400
+	order := make(chan int, n)
+	for i := range n {
+		var recs []stream.Record // every tenth append has none: it only asks
+		for range i % 10 {
+			recs = append(recs, record(int32(i*7%4), fmt.Sprint(i)))
+		}
+		if err := log.Append(orders, recs, func(error) { order <- i }); err != nil {
+			t.Fatalf("append %d: %v", i, err)
+		}
+	}
+	shut(t, log)
+	for want := range n {
+		if got := <-order; got != want {
+			t.Fatalf("the done of append %d came where that of %d was next", got, want)
+		}
+	}
+}
+
 func manyAppenders(t *testing.T, e Engine) {
 	log := open(t, e.New(t), plain())
 	const appenders, each = 32, 100

@@ -33,6 +33,9 @@ type Engine struct {
 	// Many is a number of records of 100 bytes that is more than the engine
 	// keeps in memory for its owners, and than it would keep on disk in one file.
 	Many int
+	// Remote: the disks are another program's, which does not say what it
+	// takes. That is the only thing that an engine is let off.
+	Remote bool
 }
 
 // Run runs the suite.
@@ -44,6 +47,7 @@ func Run(t *testing.T, e Engine) {
 		{"a partition keeps the order of its records", keepsOrder},
 		{"an append of many records keeps their order", keepsOrderOfBatch},
 		{"every done is called once", callsDoneOnce},
+		{"dones are called in the order of the appends", donesInOrder},
 		{"appenders do not disturb each other", manyAppenders},
 		{"keys and values may be reused after append", copiesRecords},
 		{"keys and values may be empty", emptyFields},
