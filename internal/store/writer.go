@@ -170,14 +170,18 @@ func (w *Writer) freeze() *generation {
 	for _, p := range w.store.Chains.freeze() {
 		g.batches = p.batches(g.batches)
 	}
+	chains := len(g.batches)
 	for _, p := range inboxes {
 		g.batches = p.batches(g.batches)
+	}
+	if len(g.batches) > chains {
+		g.batches[chains].Barrier = true
 	}
 	g.pause = w.pace(len(g.batches), g.bytes)
 	if len(g.batches) == 0 {
 		return g
 	}
-	positions := kv.Batch{Partition: systemPartition}
+	positions := kv.Batch{Partition: systemPartition, Barrier: true}
 	for _, r := range g.reached {
 		if !r.mark.Kept {
 			continue
