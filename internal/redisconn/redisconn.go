@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -122,6 +123,27 @@ func (c *Client) Relearn(ctx context.Context) {
 	if c.cluster != nil {
 		c.cluster.ReloadState(ctx)
 	}
+}
+
+// Moved returns the client of the server that a MOVED names; nil for any other
+// error, or a server unknown so far. The cluster's map may lag for long behind
+// fail-overs that follow one another; the answer itself is right.
+func (c *Client) Moved(ctx context.Context, err error) (to *redis.Client) {
+	if c.cluster == nil || !redis.HasErrorPrefix(err, "MOVED") {
+		return nil
+	}
+	words := strings.Fields(err.Error())
+	var mu sync.Mutex
+	// It reads the map anew; whom it misses it finds at the next try.
+	_ = c.cluster.ForEachShard(ctx, func(_ context.Context, server *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if server.Options().Addr == words[len(words)-1] {
+			to = server
+		}
+		return nil
+	})
+	return to
 }
 
 // refusals begin the answers of a server that did not do what it was asked, and

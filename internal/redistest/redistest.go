@@ -66,7 +66,7 @@ func (s *Servers) Again() { s.t.Helper(); s.run("again", s.dir) }
 func (s *Servers) run(args ...string) string {
 	s.t.Helper()
 	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "../../deploy/local/redis.sh")
+	script := filepath.Join(filepath.Dir(here), "..", "..", "deploy", "local", "redis.sh")
 	cmd := exec.Command(script, args...)
 	var said strings.Builder
 	cmd.Stderr = &said

@@ -18,17 +18,17 @@ func TestOnServers(t *testing.T) {
 	}
 	one := redistest.One(t, "--appendfsync", "always")
 	t.Run("contracts on one server", func(t *testing.T) {
-		contracts(t, hottest.Run, real(one))
+		contracts(t, hottest.Run, onReal(one))
 	})
 	t.Run("a restart outdates what was kept", func(t *testing.T) { restartOutdates(t, one) })
 	cluster := redistest.Cluster(t, "--appendfsync", "everysec")
 	t.Run("contracts on a cluster", func(t *testing.T) {
-		contracts(t, hottest.Run, real(cluster))
+		contracts(t, hottest.Run, onReal(cluster))
 	})
 }
 
-// real is servers whose time passes by itself.
-func real(servers *redistest.Servers) func(*testing.T) (redisconn.Options, hottest.Pass) {
+// onReal is servers whose time passes by itself.
+func onReal(servers *redistest.Servers) func(*testing.T) (redisconn.Options, hottest.Pass) {
 	return func(*testing.T) (redisconn.Options, hottest.Pass) { return servers.Conn(), time.Sleep }
 }
 

@@ -95,6 +95,11 @@ func (c *call) send(ctx context.Context, w *wave) error {
 			return final
 		}
 		c.store.troubled(ctx, passing)
+		to := c.store.client.Moved(ctx, passing)
+		for _, p := range left {
+			p.server = nil
+		}
+		left[len(left)-1].server = to // passing is the answer for it
 		if final == nil && tries.Next(ctx) {
 			continue
 		}
@@ -130,7 +135,10 @@ func (s *Store) post(ctx context.Context, parcels []*parcel, teach bool) []*redi
 	answers := make([]*redis.Cmd, len(parcels))
 	routes := make(map[*redis.Client][]int)
 	for i, p := range parcels {
-		server, err := s.client.Of(ctx, p.keys[0])
+		server, err := p.server, error(nil)
+		if server == nil {
+			server, err = s.client.Of(ctx, p.keys[0])
+		}
 		if err != nil { // no server is known for it, so none was asked
 			answers[i] = redis.NewCmd(ctx)
 			answers[i].SetErr(unrouted(err))

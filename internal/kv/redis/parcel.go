@@ -3,6 +3,8 @@ package redis
 import (
 	"strconv"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/merchantim/merchantim/internal/kv"
 )
 
@@ -18,6 +20,7 @@ const (
 // so that nothing comes between them and none overtakes another.
 type parcel struct {
 	keys    []string
+	server  *redis.Client // who has it, as a server told at the try before
 	batches []int // their places in the call
 	args    []any // of the script
 	bytes   int
