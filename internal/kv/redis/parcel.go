@@ -21,8 +21,8 @@ const (
 type parcel struct {
 	keys    []string
 	server  *redis.Client // who has it, as a server told at the try before
-	batches []int // their places in the call
-	args    []any // of the script
+	batches []int         // their places in the call
+	args    []any         // of the script
 	bytes   int
 	ops     int
 }
