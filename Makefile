@@ -109,3 +109,9 @@ bench: build ## one scenario of the load generator (SCENARIO=pairs)
 .PHONY: torture
 torture: build ## kill a server again and again and check what it kept
 	$(BIN) torture $(TORTURE_ARGS)
+
+.PHONY: test-redis
+test-redis: go ## the engines on Redis, on real servers and a real cluster
+	@command -v redis-server >/dev/null || { \
+	  echo "redis-server is missing. On Debian: apt-get install redis-server" >&2; exit 1; }
+	MERCHANTIM_TEST_REDIS=1 go test -count=1 -timeout 10m ./internal/redisconn/... ./internal/kv/redis/... ./internal/hot/redis/...

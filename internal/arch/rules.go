@@ -42,27 +42,33 @@ var layers = []layer{
 		why: "store imports domain and kv (and enc, which is arithmetic)",
 	},
 	{
-		packages: []string{"internal/kv"}, only: []string{"internal/kv", "internal/vfs"},
-		why: "a port and its engines know nothing but the file system",
+		packages: []string{"internal/kv"}, only: []string{"internal/kv", "internal/vfs", "internal/redisconn"},
+		testsAlso: []string{"internal/redistest"},
+		why:       "a port and its engines know nothing but the file system and the servers",
 	},
 	{
 		packages: []string{"internal/stream"}, only: []string{"internal/stream", "internal/vfs"},
 		why: "a port and its engines know nothing but the file system",
 	},
 	{
-		packages: []string{"internal/hot"}, only: []string{"internal/hot"},
-		why: "a port and its engines know nothing of what they keep",
+		packages: []string{"internal/hot"}, only: []string{"internal/hot", "internal/redisconn"},
+		testsAlso: []string{"internal/redistest"},
+		why:       "a port and its engines know nothing of what they keep",
 	},
 	{
 		packages: []string{"internal/presence", "internal/gateway/limit"}, only: []string{"domain"}, standardOnly: true,
 		why: "this package knows users by name, and nothing else",
 	},
 	{
+		packages: []string{"internal/redistest"}, only: []string{"internal/redisconn"}, standardOnly: true,
+		why: "this package starts servers, and knows no engine",
+	},
+	{
 		packages: []string{"internal/vfs"}, only: []string{"internal/vfs"},
 		why: "this package stands alone",
 	},
 	{
-		packages: []string{"internal/metrics", "internal/auth", "internal/version", "internal/enc", "config"}, only: []string{},
+		packages: []string{"internal/metrics", "internal/auth", "internal/version", "internal/enc", "internal/redisconn", "config"}, only: []string{},
 		why: "this package stands alone",
 	},
 	{
@@ -91,6 +97,11 @@ var homes = []home{
 	{of: "github.com/syndtr/goleveldb", in: []string{"internal/kv/leveldb"}},
 	{of: "github.com/segmentio/kafka-go", in: []string{"internal/stream/kafka"}},
 	{
+		of: "github.com/redis/go-redis",
+		in: []string{"internal/redisconn", "internal/kv/redis", "internal/hot/redis"},
+	},
+	{of: "github.com/alicebob/miniredis", in: []string{}, testsIn: []string{"internal/redisconn", "internal/kv/redis", "internal/hot/redis"}},
+	{
 		of:      "github.com/coder/websocket",
 		in:      []string{"internal/gateway/ws", "internal/client", "internal/bench", "internal/torture"},
 		testsIn: []string{"internal/app", "internal/e2e", "internal/gateway"},
@@ -117,6 +128,10 @@ var homes = []home{
 	{of: "go.uber.org/goleak", in: suites},
 	// Ours. Only the composition root picks engines; only commands start it.
 	{of: "internal/kv/leveldb", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
+	{of: "internal/kv/redis", in: []string{"internal/app", "internal/torture"}},
+	{of: "internal/hot/redis", in: []string{"internal/app", "internal/torture"}},
+	{of: "internal/redisconn", in: []string{"internal/app", "internal/kv/redis", "internal/hot/redis", "internal/redistest"}, testsIn: []string{"*"}},
+	{of: "internal/redistest", in: []string{}, testsIn: []string{"*"}},
 	{of: "internal/stream/journal", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
 	{of: "internal/stream/kafka", in: []string{"internal/app", "internal/torture"}, testsIn: []string{"*"}},
 	{of: "internal/app", in: []string{".", "internal/cli", "internal/bench", "internal/torture"}, testsIn: []string{"internal/e2e"}},

@@ -1,5 +1,5 @@
 // Package kv is the port to the partitioned sorted store. Engines: leveldb
-// (embedded profile), memory (tests) and later the Redis protocol. Every engine
+// (embedded profile), redis (cluster profile) and memory (tests). Every engine
 // passes the suite in kvtest.
 //
 // A partition is one entity (a conversation, a user, a tenant): an ordered map
@@ -9,7 +9,8 @@
 // be it of the process or of the machine, after the next Checkpoint. After a
 // crash the store holds the effects of a prefix of the batches in the order
 // applied, with all that was applied before the last Checkpoint: whoever needs
-// the rest keeps it elsewhere (in the stream) and applies it again.
+// the rest keeps it elsewhere (in the stream) and applies it again. An engine
+// on several machines keeps such a prefix of each partition.
 package kv
 
 import (
@@ -56,6 +57,10 @@ type Batch struct {
 	Partition []byte
 	If        []Cond
 	Ops       []Op
+	// Barrier: tried only once all batches before it in the call took effect,
+	// or were refused by their own conditions or limits; those behind it come
+	// after it. An engine on one machine does so with every batch.
+	Barrier bool
 }
 
 // Range is the keys from From (inclusive; nil: the first) to To (exclusive;
@@ -78,8 +83,10 @@ type Store interface {
 	// Apply applies each batch atomically, in their order, and writes many at
 	// once. errs is nil if all took effect; else it has one entry a batch.
 	// A condition sees the batches before its own. ErrConflict and ErrTooLarge
-	// concern their batch alone; after any other error nothing later in the
-	// call is tried. Slices may be reused once it returns.
+	// concern their batch alone; after any other error nothing later of the
+	// same partition, or behind a Barrier, is tried. An engine on one machine
+	// tries nothing later at all; on several, partitions do not wait for each
+	// other. Slices may be reused once it returns.
 	Apply(ctx context.Context, batches []Batch) (errs []error)
 	// Checkpoint makes everything applied before the call survive a crash. It
 	// may take its time (an engine may wait for work that it must do anyway)

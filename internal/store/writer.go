@@ -187,17 +187,21 @@ func (w *Writer) freeze() *generation {
 		g.batches = p.batches(g.batches)
 		index = p.indexed(index)
 	}
+	chains := len(g.batches)
 	for _, p := range inboxes {
 		g.batches = p.batches(g.batches)
+	}
+	if len(g.batches) > chains {
+		g.batches[chains].Barrier = true
 	}
 	g.pause = w.pace(len(g.batches), g.bytes)
 	if len(g.batches) == 0 {
 		return g
 	}
 	for part := range slices.Chunk(index, maxIndexed) {
-		g.batches = append(g.batches, kv.Batch{Partition: systemPartition, Ops: part})
+		g.batches = append(g.batches, kv.Batch{Partition: systemPartition, Ops: part, Barrier: true})
 	}
-	positions := kv.Batch{Partition: systemPartition}
+	positions := kv.Batch{Partition: systemPartition, Barrier: true}
 	for at, next := range w.reached(g.reached) {
 		positions.Ops = append(positions.Ops, positionOp(at.topic, at.partition, next))
 	}
