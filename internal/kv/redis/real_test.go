@@ -218,7 +218,7 @@ func contractAmongFailovers(t *testing.T, servers *redistest.Servers) {
 			node := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 			if node.ClusterFailover(stop).Err() == nil { // masters refuse
 				taken++
-				time.Sleep(time.Second)
+				time.Sleep(2 * time.Second)
 			}
 			_ = node.Close()
 		}
