@@ -15,6 +15,9 @@ SCENARIO    ?= pairs
 SERVE_ARGS  ?= --data ./data
 BENCH_ARGS  ?=
 TORTURE_ARGS ?= --kills 10 --duration 40s
+NAME        ?=
+SEEDS       ?= 0
+MUTATE_ARGS ?= --write
 
 .PHONY: help
 help: ## list the targets
@@ -82,3 +85,7 @@ bench: build ## one scenario of the load generator (SCENARIO=pairs)
 .PHONY: torture
 torture: build ## kill a server again and again and check what it kept
 	$(BIN) torture $(TORTURE_ARGS)
+
+.PHONY: mutate
+mutate: go ## put defects in, one by one: does a test catch each? (NAME=... SEEDS=...)
+	go run ./internal/sim/mutations --name '$(NAME)' --seeds $(SEEDS) $(MUTATE_ARGS)
