@@ -25,6 +25,7 @@ type recovery struct {
 	past    past
 	headers []*segmentHeader
 	found   []*segment
+	ragged  int64 // where the padding after the newest group was torn; 0: nowhere
 	commits map[string]groupOffsets
 	builder *blockBuilder
 }
@@ -86,7 +87,7 @@ func (r *recovery) replay(i int) error {
 		return err
 	}
 	if newest {
-		if err := r.groups(sc, s, ^uint64(0)); err != nil {
+		if err := r.groups(sc, s, everything); err != nil {
 			return err
 		}
 		return r.mend(sc, f, s)
@@ -97,6 +98,9 @@ func (r *recovery) replay(i int) error {
 	}
 	return r.complete(sc, s, stop)
 }
+
+// everything is the sequence number that no group has.
+const everything = ^uint64(0)
 
 // enter makes a segment the newest one so far.
 func (r *recovery) enter(s *segment, h *segmentHeader, base []int64) {
@@ -147,8 +151,9 @@ func (r *recovery) follows(s *segment, h *segmentHeader, base []int64) error {
 // groups replays all good groups up to the sequence number stop.
 func (r *recovery) groups(sc *scanner, s *segment, stop uint64) error {
 	c := &r.l.committer
-	if ok, err := sc.padded(s.header); err != nil || !ok {
-		return r.misplaced(s, s.header, err)
+	newest := stop == everything
+	if err := r.padding(sc, s, s.header, newest); err != nil {
+		return err
 	}
 	for c.pos = s.at; c.seq != stop; {
 		g, b, err := sc.groupAt(c.pos, c.seq)
@@ -162,10 +167,8 @@ func (r *recovery) groups(sc *scanner, s *segment, stop uint64) error {
 		if err != nil {
 			return fmt.Errorf("%w: segment %s: group at %d: %w", stream.ErrCorrupt, s.path, c.pos, err)
 		}
-		if ok, err := sc.padded(c.pos + g.length); err != nil || !ok {
-			return r.misplaced(s, c.pos+g.length, err)
-		}
-		next := pages(c.pos + g.length)
+		end := c.pos + g.length
+		next := pages(end)
 		r.l.segs.grown(c.pos, next, c.markEvery, c.ends)
 		if len(refs) > 0 {
 			blk := r.builder.build(s.incarnation, b, refs, func(slot int32) int64 { return c.ends[slot] })
@@ -179,7 +182,34 @@ func (r *recovery) groups(sc *scanner, s *segment, stop uint64) error {
 		}
 		c.pos = next
 		c.seq++
+		if err := r.padding(sc, s, end, newest); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// padding checks that nothing lies from off, where a header or a group ends, to
+// the next page: a misdirected write might. Of the newest one it may be what the
+// file held in an earlier life, if a crash has kept the sectors of the group and
+// not those of its padding. Nothing good follows it then.
+func (r *recovery) padding(sc *scanner, s *segment, off int64, newest bool) error {
+	r.ragged = 0
+	clean, err := sc.padded(off)
+	if err != nil || clean {
+		return err
+	}
+	var left rest
+	if newest {
+		left, err = sc.rest(off, r.l.committer.seq)
+	}
+	if err != nil {
+		return err
+	}
+	if !newest || left.later {
+		return fmt.Errorf("%w: segment %s, offset %d: a misplaced write", stream.ErrCorrupt, s.path, off)
+	}
+	r.ragged = off
 	return nil
 }
 
@@ -216,9 +246,12 @@ func (r *recovery) mend(sc *scanner, f vfs.File, s *segment) error {
 	if left.later {
 		return r.damage(s, fmt.Sprintf("group %d is damaged, a younger or misplaced one lies at %d", c.seq, left.at))
 	}
-	if left.dirty {
-		r.past.cut = sc.size - c.pos
-		if err := f.Truncate(c.pos); err != nil {
+	if from := c.pos; left.dirty || r.ragged > 0 {
+		if r.ragged > 0 {
+			from = r.ragged
+		}
+		r.past.cut = sc.size - from
+		if err := f.Truncate(from); err != nil {
 			return fmt.Errorf("cut a torn tail: %w", err)
 		}
 	}
@@ -234,11 +267,4 @@ func (r *recovery) mend(sc *scanner, f vfs.File, s *segment) error {
 
 func (r *recovery) damage(s *segment, what string) error {
 	return fmt.Errorf("%w: segment %s, offset %d: %s", stream.ErrCorrupt, s.path, r.l.committer.pos, what)
-}
-
-func (r *recovery) misplaced(s *segment, at int64, err error) error {
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: segment %s, offset %d: a misplaced write", stream.ErrCorrupt, s.path, at)
 }
