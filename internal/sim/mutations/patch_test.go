@@ -169,11 +169,11 @@ func TestTheTableIsUpdatedRowByRow(t *testing.T) {
 
 func TestTheReasonOfAFailure(t *testing.T) {
 	for text, want := range map[string]string{
-		"--- FAIL: TestA (0.1s)\n    --- FAIL: TestA/b\nFAIL\n":  "TestA",
-		"panic: test timed out after 1m\nrunning tests: TestA\n": "(no end)",
-		"panic: boom\n\ngoroutine 1\n":                           "(panic)",
-		"PASS\ngoleak: found\nFAIL\n":                            "(fails)",
-		"exit status 2":                                          "",
+		"--- FAIL: TestA (0.1s)\n    --- FAIL: TestA/b\nFAIL\n":                "TestA",
+		"panic: test timed out after 1m\n\trunning tests:\n\t\tTestA (1m0s)\n": "TestA (no end)",
+		"panic: boom\n\ngoroutine 1\n":                                         "(panic)",
+		"PASS\ngoleak: found\nFAIL\n":                                          "(fails)",
+		"exit status 2":                                                        "",
 	} {
 		got, err := reason(text)
 		if got != want || want == "" != (err != nil) {

@@ -68,7 +68,10 @@ func (t *tree) simulates() bool {
 	return err == nil && len(tests) > 0
 }
 
-var failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+var (
+	failedTest  = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+	runningTest = regexp.MustCompile(`(?m)^\s*running tests:\n\s+(\w+)`)
+)
 
 // test runs go test and returns what failed, "" if nothing did. What does not
 // build is an error.
@@ -104,9 +107,10 @@ func (t *tree) test(ctx context.Context, timeout time.Duration, args ...string) 
 // reason finds in the output of go test what failed.
 func reason(text string) (string, error) {
 	test := failedTest.FindStringSubmatch(text)
+	hung := runningTest.FindStringSubmatch(text)
 	switch {
-	case strings.Contains(text, "panic: test timed out"):
-		return "(no end)", nil
+	case hung != nil:
+		return hung[1] + " (no end)", nil
 	case test != nil:
 		return test[1], nil
 	case strings.Contains(text, "panic: "), strings.Contains(text, "fatal error: "):
