@@ -16,6 +16,9 @@ SERVE_ARGS  ?= --data ./data
 BENCH_ARGS  ?=
 KAFKA_ARGS  ?=
 TORTURE_ARGS ?= --kills 10 --duration 40s
+NAME        ?=
+SEEDS       ?= 0
+MUTATE_ARGS ?= --write
 
 .PHONY: help
 help: ## list the targets
@@ -115,3 +118,7 @@ test-redis: go ## the engines on Redis, on real servers and a real cluster
 	@command -v redis-server >/dev/null || { \
 	  echo "redis-server is missing. On Debian: apt-get install redis-server" >&2; exit 1; }
 	MERCHANTIM_TEST_REDIS=1 go test -count=1 -timeout 10m ./internal/redisconn/... ./internal/kv/redis/... ./internal/hot/redis/...
+
+.PHONY: mutate
+mutate: go ## put defects in, one by one: does a test catch each? (NAME=... SEEDS=...)
+	go run ./internal/sim/mutations --name '$(NAME)' --seeds $(SEEDS) $(MUTATE_ARGS)

@@ -223,3 +223,58 @@ func TestWhomAnEntryMoves(t *testing.T) {
 		t.Error("a text moves somebody")
 	}
 }
+
+// Every entry names the one before it, counted or not, and only messages count
+// (M59, M21).
+func TestEveryEntryNamesTheOneBefore(t *testing.T) {
+	c, past := team(t, roomy), newMemory()
+	want := Entry{Index: 1}
+	expect := func(out Outcome, counts bool) {
+		t.Helper()
+		want.Pre, want.Index = want.Index, want.Index+1
+		if counts {
+			want.N++
+		}
+		if got := (Entry{Index: out.Entry.Index, Pre: out.Entry.Pre, N: out.Entry.N}); cmp.Diff(want, got) != "" {
+			t.Errorf("entry %+v, want %+v", got, want)
+		}
+	}
+	for i, key := range []string{"a", "b", "c"} {
+		pos := at(int64(10 * (i + 1)))
+		out, err := c.Send(text("ann", key, "", "x"), pos, past)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(out, true)
+		expect(c.Park(1, pos), false)
+		steps, refusal := c.Alter(&Changing{From: "ann", Add: []domain.UserID{domain.UserID(key)}, Limits: roomy}, pos)
+		if refusal != nil || len(steps) != 1 {
+			t.Fatal(steps, refusal)
+		}
+		expect(steps[0].Outcome, false)
+	}
+}
+
+// A group becomes large above its limit and an ordinary one again well below it:
+// one whose members come and go at the limit does not switch each time (M65).
+func TestDiffusionHasHysteresis(t *testing.T) {
+	limits := Limits{Members: 100, Large: 4}
+	c := team(t, limits)
+	for i, x := range []struct {
+		add, remove []domain.UserID
+		want        Diffusion
+	}{
+		{add: []domain.UserID{"joe"}, want: Write},    // 4
+		{add: []domain.UserID{"kim"}, want: Read},     // 5
+		{remove: []domain.UserID{"kim"}, want: Read},  // 4
+		{remove: []domain.UserID{"joe"}, want: Read},  // 3, three quarters
+		{remove: []domain.UserID{"eve"}, want: Write}, // 2
+		{add: []domain.UserID{"eve", "joe"}, want: Write},
+		{add: []domain.UserID{"kim"}, want: Read},
+	} {
+		alter(t, c, &Changing{From: "ann", Add: x.add, Remove: x.remove, Limits: limits}, at(int64(i+2)))
+		if c.Head.Diffusion != x.want {
+			t.Errorf("step %d, %d members: diffusion %d, want %d", i, len(c.Head.Members), c.Head.Diffusion, x.want)
+		}
+	}
+}

@@ -16,10 +16,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/merchantim/merchantim/domain"
+	"github.com/merchantim/merchantim/domain/chat"
+	"github.com/merchantim/merchantim/domain/user"
 	"github.com/merchantim/merchantim/internal/gateway/limit"
 	"github.com/merchantim/merchantim/internal/gateway/wire"
 	"github.com/merchantim/merchantim/internal/metrics"
 	"github.com/merchantim/merchantim/internal/presence"
+	"github.com/merchantim/merchantim/internal/usecase"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -322,5 +326,108 @@ func TestTheQueuesTogetherAreBounded(t *testing.T) {
 	c.writers.Wait()
 	if n := h.queue.Load(); n != 0 {
 		t.Errorf("%d bytes wait for nobody", n)
+	}
+}
+
+// member makes the hub's one connection a link of a user.
+func member(t *testing.T, h *Hub, id domain.UserID) *conn {
+	t.Helper()
+	c := only(t, h)
+	c.user = id
+	if !h.signOn(c) {
+		t.Fatal("no room")
+	}
+	return c
+}
+
+// Messages of two conversations may have the same index: each is pushed with
+// its own text, although what is pushed to many is encoded once (M52, M57).
+func TestEveryPushHasItsOwnText(t *testing.T) {
+	h, url := hub(t, nil)
+	ws := dial(t, url)
+	member(t, h, "bob")
+	out := h.Outbox()
+	want := []string{"one", "one", "two", "three"}
+	for i, text := range want {
+		m := &chat.Message{Body: []byte(text)}
+		m.Index, m.Conversation[0] = 1+uint64(i)/3, byte(i/2)
+		out.Push("bob", user.Item{Index: uint64(i + 1), Pre: uint64(i)}, domain.Origin{}, m)
+	}
+	out.Flush()
+	var got []string
+	for len(got) < len(want) {
+		_, message, err := ws.Read(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(string(message), "\n") {
+			for _, text := range []string{"one", "two", "three"} {
+				if strings.Contains(line, text) {
+					got = append(got, text)
+				}
+			}
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v came as %v", want, got)
+	}
+}
+
+// A send that was answered, however, is no longer one of those unanswered.
+func TestEveryAnswerGivesItsPlaceBack(t *testing.T) {
+	h, url := hub(t, nil)
+	dial(t, url)
+	c := member(t, h, "bob")
+	out, origin := h.Outbox(), domain.Origin{Node: 1, Conn: c.id, Request: []byte("r")}
+	c.inflight.Add(2)
+	out.Sent(origin, domain.ConversationID{}, &chat.Entry{})
+	out.Refused(origin, domain.Refuse(domain.Conflict, "no"))
+	if n := c.inflight.Load(); n != 0 {
+		t.Errorf("%d sends are left unanswered", n)
+	}
+}
+
+// hasty is a service in which a message comes while a welcome is made.
+type hasty struct {
+	Service
+	push func()
+}
+
+func (s *hasty) Newest(context.Context, domain.UserID) (usecase.State, *domain.Error) {
+	s.push()
+	return usecase.State{}, nil
+}
+
+// A push that comes between the binding of a link and its welcome follows the
+// welcome: a client knows nothing of its place before (M52).
+func TestNoPushComesBeforeTheWelcome(t *testing.T) {
+	svc := &hasty{}
+	h, url := hub(t, func(o *Options) {
+		o.Service, o.Epoch = svc, func() string { return "e" }
+		o.Verify = func(string) (domain.UserID, time.Time, error) { return "bob", time.Now().Add(time.Hour), nil }
+		o.Welcome = func(context.Context, domain.UserID) error { return nil }
+	})
+	svc.push = func() {
+		out := h.Outbox()
+		out.Push("bob", user.Item{Index: 1}, domain.Origin{}, &chat.Message{Body: []byte(`{}`)})
+		out.Flush()
+	}
+	ws := dial(t, url)
+	if err := ws.Write(within(t), websocket.MessageText, wire.AppendHello(nil, "1", "token", "device")); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for len(got) < 2 {
+		_, message, err := ws.Read(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(string(message), "\n") {
+			kind, _, _ := strings.Cut(strings.TrimPrefix(line, `{"type":"`), `"`)
+			got = append(got, kind)
+		}
+	}
+	if fmt.Sprint(got) != "[welcome msg]" {
+		t.Errorf("came %v", got)
 	}
 }

@@ -125,3 +125,24 @@ func FuzzWholeRecords(f *testing.F) {
 		}
 	})
 }
+
+// TestALogBehindATornOneIsDamage: a log is begun only when the one before it is
+// synced, so that behind a torn one there is none that a crash could have left.
+// Read all the same, its batches would survive without earlier ones.
+func TestALogBehindATornOneIsDamage(t *testing.T) {
+	log, ends := writeLog(t, []int{100, 100})
+	d := &disk{}
+	read := func(num int64, size int) (int64, error) {
+		fd := storage.FileDesc{Type: storage.TypeJournal, Num: num}
+		return d.intact(fd, bytes.NewReader(log[:size]), int64(size))
+	}
+	if n, err := read(1, len(log)); err != nil || n != int64(len(log)) {
+		t.Errorf("a whole log: %d, %v", n, err)
+	}
+	if n, err := read(2, len(log)-1); err != nil || n != int64(ends[0]) {
+		t.Errorf("a torn log: %d, %v", n, err)
+	}
+	if _, err := read(3, len(log)); !errors.As(err, new(*storage.ErrCorrupted)) {
+		t.Errorf("the log behind it: %v", err)
+	}
+}

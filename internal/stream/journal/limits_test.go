@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,5 +281,57 @@ func TestCommitAheadOfReading(t *testing.T) {
 		}
 	})
 	failOn(t, err, "consume")
+	failOn(t, log.Close(), "close")
+}
+
+// A commit of what is not there is refused: after a start the group would wait
+// for records that nobody has, and pass over those that come (X1).
+func TestACommitBeyondTheEndIsRefused(t *testing.T) {
+	fs := vfs.NewMem()
+	log := openTale(t, fs, audit)
+	tell(t, log, 0, "one")
+	failOn(t, log.Consume(t.Context(), audit, func(_ context.Context, p stream.Partition) error {
+		if err := p.Commit(p.End() + 1); err == nil {
+			return fmt.Errorf("partition %d, which ends at %d, is committed beyond that", p.ID(), p.End())
+		}
+		return p.Commit(p.End())
+	}), "consume")
+	failOn(t, log.Close(), "close")
+	failOn(t, openTale(t, fs, audit).Close(), "close after the next start")
+}
+
+// A segment goes when a commit is durable that lets it go: one that a crash may
+// forget would leave its group without the records that it needs (X1).
+func TestACommitInMemoryRemovesNothing(t *testing.T) {
+	t.Parallel()
+	var creates, writes, removed atomic.Int64 // creates, writes: above 0 they fail
+	fs := vfs.Faulty(vfs.NewMem(), func(op vfs.Op) vfs.Fault {
+		switch {
+		case op.Kind == vfs.OpCreate && creates.Load() > 0, op.Kind == vfs.OpWrite && writes.Load() > 0:
+			return vfs.Fault{Effect: vfs.Nothing, Err: errors.New("no space")}
+		case (op.Kind == vfs.OpRemove || op.Kind == vfs.OpRename) && writes.Load() > 0:
+			removed.Add(1)
+		}
+		return vfs.Fault{}
+	})
+	log, err := journal.Open(fs, "/log", taleOptions(reading))
+	failOn(t, err, "open")
+	s := newStory()
+	for range 60 {
+		failOn(t, s.append(log, 3000)(), "append")
+	}
+	creates.Store(1) // from now on the keeper looks for a segment to remove, again and again
+	for s.append(log, 3000)() == nil {
+	}
+	full := log.Stats().DiskBytes
+	writes.Store(1)
+	failOn(t, s.read(log, reading, true), "read")
+	time.Sleep(100 * time.Millisecond) // for a keeper that does not wait
+	if n := removed.Load(); n > 0 || log.Stats().DiskBytes != full {
+		t.Errorf("%d segments go by a commit that is in memory only", n)
+	}
+	writes.Store(0)
+	creates.Store(0)
+	eventually(t, "segments removed", func() bool { return log.Stats().DiskBytes < full })
 	failOn(t, log.Close(), "close")
 }
