@@ -109,6 +109,8 @@ func (l *Log) admit(size int64) error {
 		return in.over
 	case in.refuse != nil:
 		return in.refuse
+	case size == 0: // it asks about what is taken already, and needs no room
+		return nil
 	case in.bytes+size > l.opt.MaxPendingBytes:
 		return fmt.Errorf("%w: %d bytes wait for the disk", stream.ErrOverloaded, in.bytes)
 	case in.noNext != nil && pages(in.bytes+size+groupHead)+pageSize > in.room:

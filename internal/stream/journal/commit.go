@@ -161,6 +161,10 @@ func (l *Log) writeCommits() {
 // write makes a group durable and shows it to the world, or rejects it.
 func (l *Log) write(g *group) {
 	c := &l.committer
+	if len(g.refs) == 0 && len(g.dones) > 0 {
+		l.finish(g) // everything before it is durable
+		return
+	}
 	if l.committer.refusing && len(g.refs) > 0 {
 		l.reject(g, fmt.Errorf("%w: the last write failed", stream.ErrUnavailable))
 		return

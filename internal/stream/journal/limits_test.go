@@ -335,3 +335,74 @@ func TestACommitInMemoryRemovesNothing(t *testing.T) {
 	eventually(t, "segments removed", func() bool { return log.Stats().DiskBytes < full })
 	failOn(t, log.Close(), "close")
 }
+
+// An append without records asks when those before it are durable. It needs no
+// room: a full disk is no reason to refuse it as long as one of them is on its
+// way, and never one to answer early. Here a record comes while the one before
+// it is being synced, and the question while that record is, page by page up to
+// the end of the last segment.
+func TestAFullDiskTellsWhatIsDurable(t *testing.T) {
+	for ahead := range 3 { // pages, so that one of them leaves room for two
+		askOnAFullDisk(t, ahead)
+	}
+}
+
+func askOnAFullDisk(t *testing.T, ahead int) {
+	t.Helper()
+	disk := vfs.NewMem()
+	disk.SetLimit(5 * 64 << 10)
+	var during atomic.Pointer[func()] // the next sync, once
+	log := openTale(t, vfs.Faulty(disk, func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpSync {
+			if fn := during.Swap(nil); fn != nil {
+				(*fn)()
+			}
+		}
+		return vfs.Fault{}
+	}), reading)
+	small := []stream.Record{{Value: make([]byte, 10)}}
+	for range ahead {
+		kept := make(chan error, 1)
+		failOn(t, log.Append(tales, small, func(err error) { kept <- err }), "append")
+		failOn(t, <-kept, "answer")
+	}
+	for n := range 200 {
+		var durable atomic.Bool
+		first, second, asked := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+		ask := func() {
+			err := log.Append(tales, nil, func(err error) {
+				if err == nil && !durable.Load() {
+					err = errors.New("answered early")
+				}
+				asked <- err
+			})
+			if err != nil {
+				asked <- err
+			}
+		}
+		follow := func() {
+			if err := log.Append(tales, small, func(err error) { durable.Store(err == nil); second <- err }); err != nil {
+				second <- err
+				return
+			}
+			during.Store(&ask)
+		}
+		during.Store(&follow)
+		if err := log.Append(tales, small, func(err error) { first <- err }); err != nil {
+			if n < 10 {
+				t.Fatalf("record %d: %v", n, err)
+			}
+			return
+		}
+		if err := <-first; err != nil {
+			return
+		}
+		if err := <-second; err != nil {
+			continue
+		}
+		if err := <-asked; err != nil {
+			t.Fatalf("record %d was on its way, and the question was answered: %v", n, err)
+		}
+	}
+	t.Fatal("the disk never was full")
+}
