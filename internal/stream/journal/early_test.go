@@ -73,7 +73,9 @@ func TestEarlyOwnersDoNotWaitForTheDisk(t *testing.T) {
 		return func(r stream.Record) error { to <- string(r.Value); return nil }
 	}
 	ends := []chan error{consume(ctx, log, "early", tell(early)), consume(ctx, log, "durable", tell(late))}
-	time.Sleep(time.Millisecond) // the owner waits by now, or reads the record a little later
+	failOn(t, log.Append(asked, []stream.Record{{Value: []byte("none")}}, nil), "append")
+	<-early // both are there now
+	<-late
 	armed.Store(true)
 	durable := make(chan error, 1)
 	failOn(t, log.Append(asked, []stream.Record{{Value: []byte("one")}}, func(err error) { durable <- err }), "append")
