@@ -83,14 +83,20 @@ type rekeyer struct {
 func newRekeyer(l stream.Log) *rekeyer { return &rekeyer{Log: l, seen: map[string]int{}} }
 
 func (k *rekeyer) Append(topic stream.TopicID, recs []stream.Record, done func(error)) error {
+	return appendEdited(k.Log, topic, recs, done, k.rekey)
+}
+
+// appendEdited appends what edit makes of the records of single; those of other
+// topics stay as they are.
+func appendEdited(l stream.Log, topic stream.TopicID, recs []stream.Record, done func(error), edit func(stream.Record) stream.Record) error {
 	if topic != record.SingleTopic {
-		return k.Log.Append(topic, recs, done)
+		return l.Append(topic, recs, done)
 	}
 	out := make([]stream.Record, len(recs))
 	for i, r := range recs {
-		out[i] = k.rekey(r)
+		out[i] = edit(r)
 	}
-	return k.Log.Append(topic, out, done)
+	return l.Append(topic, out, done)
 }
 
 func (k *rekeyer) rekey(r stream.Record) stream.Record {

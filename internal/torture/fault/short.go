@@ -24,14 +24,7 @@ type parted struct {
 func newParted(l stream.Log) *parted { return &parted{Log: l, long: map[string]bool{}} }
 
 func (p *parted) Append(topic stream.TopicID, recs []stream.Record, done func(error)) error {
-	if topic != record.SingleTopic {
-		return p.Log.Append(topic, recs, done)
-	}
-	out := make([]stream.Record, len(recs))
-	for i, r := range recs {
-		out[i] = p.part(r)
-	}
-	return p.Log.Append(topic, out, done)
+	return appendEdited(p.Log, topic, recs, done, p.part)
 }
 
 func (p *parted) part(r stream.Record) stream.Record {
